@@ -1,0 +1,94 @@
+//! [`FixedTimeout`]: a beat within a time, or else.
+
+use std::time::{Duration, Instant};
+
+use super::{FailureDetector, LastBeat, share};
+use crate::seq::Seq;
+use crate::time::later;
+
+/// Dead when no beat came for a fixed time; suspected earlier, if asked.
+///
+/// The plainest detector, and a good one. Choose three beat intervals or more.
+///
+/// With both levels it is the table of Nacos (unhealthy after 15 s, removed after 30 s) or of
+/// Linux-HA (late after `warntime`, dead after `deadtime`).
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::detector::{FailureDetector, FixedTimeout};
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let nacos = FixedTimeout::new(30 * second, start).suspect_after(15 * second);
+/// assert_eq!(nacos.suspect_at(), Some(start + 15 * second));
+/// assert_eq!(nacos.dead_at(), Some(start + 30 * second));
+/// ```
+#[derive(Debug, Clone)]
+pub struct FixedTimeout {
+    timeout: Duration,
+    suspect_after: Option<Duration>,
+    last: LastBeat,
+}
+
+impl FixedTimeout {
+    /// Dead `timeout` after the last beat, or after `now` while there is none. Zero is off: never
+    /// dead.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::detector::{FailureDetector, FixedTimeout};
+    /// assert_eq!(FixedTimeout::new(Duration::ZERO, Instant::now()).dead_at(), None);
+    /// ```
+    #[must_use]
+    pub const fn new(timeout: Duration, now: Instant) -> Self {
+        Self {
+            timeout,
+            suspect_after: None,
+            last: LastBeat::new(now),
+        }
+    }
+
+    /// Suspected `after` the last beat, at the latest when it is dead. Default: never; zero is never
+    /// too.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::detector::{FailureDetector, FixedTimeout};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// let detector = FixedTimeout::new(10 * s, start).suspect_after(60 * s);
+    /// assert_eq!(detector.suspect_at(), detector.dead_at());
+    /// ```
+    #[must_use]
+    pub const fn suspect_after(mut self, after: Duration) -> Self {
+        self.suspect_after = if after.is_zero() { None } else { Some(after) };
+        self
+    }
+}
+
+impl FailureDetector for FixedTimeout {
+    fn on_heartbeat(&mut self, seq: Seq, now: Instant) {
+        self.last.on_heartbeat(seq, now);
+    }
+
+    fn suspect_at(&self) -> Option<Instant> {
+        let suspect_at = later(self.last.at, self.suspect_after?)?;
+        Some(
+            self.dead_at()
+                .map_or(suspect_at, |dead_at| dead_at.min(suspect_at)),
+        )
+    }
+
+    fn dead_at(&self) -> Option<Instant> {
+        if self.timeout.is_zero() {
+            return None;
+        }
+        later(self.last.at, self.timeout)
+    }
+
+    fn suspicion(&self, now: Instant) -> f64 {
+        share(self.last.at, self.dead_at(), now)
+    }
+
+    fn reset(&mut self, now: Instant) {
+        self.last = LastBeat::new(now.max(self.last.at));
+    }
+}

@@ -1,0 +1,5 @@
+//! Heartbeats between peers.
+
+mod payload;
+
+pub use payload::Payload;

@@ -1,0 +1,629 @@
+//! [`Keepalive`]: asks the peer, times the answers, and passes the verdict.
+//!
+//! The state machine of one connection. It sends nothing and reads no clock: facts come in through
+//! `on_*`, time through `handle_timeout`, and what to do comes out of it.
+
+mod config;
+mod dead;
+mod pings;
+mod preset;
+
+use std::time::{Duration, Instant};
+
+pub use config::{KeepaliveConfig, Limit, PingWhen, Proof};
+pub use dead::{Cause, Dead};
+
+use crate::error::ConfigError;
+use crate::rtt::Rtt;
+use crate::seq::Seq;
+use crate::time::{earlier, later, reached};
+use pings::Pings;
+
+/// What [`Keepalive::handle_timeout`] wants done.
+///
+/// ```
+/// # use liveness::KeepaliveEvent;
+/// # fn send_ping(_: liveness::Seq) {}
+/// # fn close(_: liveness::Dead) {}
+/// fn act(event: KeepaliveEvent) {
+///     match event {
+///         KeepaliveEvent::Ping(seq) => send_ping(seq),
+///         KeepaliveEvent::Dead(dead) => close(dead),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "ask or bury: a closed sum")]
+pub enum KeepaliveEvent {
+    /// Send a ping with this number, and report [`Keepalive::on_ping_sent`] once it is flushed.
+    Ping(Seq),
+    /// The verdict. Comes once, and nothing comes after it.
+    Dead(Dead),
+}
+
+/// What a pong turned out to be.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// # use liveness::{Keepalive, KeepaliveConfig, keepalive::Pong};
+/// # let now = Instant::now();
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), now)?;
+/// // Allowed, a sign of life, and no answer to anything:
+/// assert_eq!(keepalive.on_pong(None, now), Pong::Unsolicited);
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "answers, answered already, answers nothing: closed"
+)]
+pub enum Pong {
+    /// Answers a ping that was open, and all earlier ones.
+    Matched {
+        /// The time from the ping's flush to now.
+        rtt: Duration,
+    },
+    /// Answers a ping that a later pong had answered already, or one so old that it is forgotten.
+    Stale,
+    /// Answers nothing that was asked.
+    Unsolicited,
+}
+
+/// Where the current question stands.
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    /// Nothing is open.
+    Idle,
+    /// A ping was handed out and is not flushed yet.
+    Issued(Seq),
+    /// A ping is on the wire and its answer is awaited.
+    OnWire { at: Instant, limit: Duration },
+}
+
+/// Keeps one connection alive, or tells that it is dead.
+///
+/// Report facts with the `on_*` methods as they happen, *input first*: whatever can be read must be
+/// reported before [`handle_timeout`](Self::handle_timeout) judges. Ask
+/// [`poll_timeout`](Self::poll_timeout) when to come back; call `handle_timeout` then, until it
+/// returns `None`. Spurious, early and late calls are harmless, and a `now` older than one seen
+/// before counts as that newest one. One `Keepalive` is for one connection: after a reconnect make a
+/// new one.
+///
+/// * **Ask before you bury.** No [`Cause::NoReply`] unless a ping was on the wire for the whole
+///   reply timeout. A call that comes much too late sends a fresh ping instead of a verdict (see
+///   [`KeepaliveConfig::forgive_stall`]).
+/// * **One question at a time.** While the answer to a ping is awaited, no further ping is sent.
+/// * **Bounded.** A silent peer is dead within [`KeepaliveConfig::detection_bound`].
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::{Cause, Keepalive, KeepaliveConfig, KeepaliveEvent};
+///
+/// let start = Instant::now();
+/// let at = |seconds| start + Duration::from_secs(seconds);
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+///
+/// // Bytes come in, so nothing needs to be asked before 20 s after the last of them.
+/// keepalive.on_receive(at(5));
+/// assert_eq!(keepalive.poll_timeout(), Some(at(25)));
+/// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(at(25)) else { panic!() };
+/// keepalive.on_ping_sent(seq, at(25));
+///
+/// // Nothing comes back within 10 s.
+/// assert_eq!(keepalive.poll_timeout(), Some(at(35)));
+/// let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(at(35)) else { panic!() };
+/// assert_eq!(dead.cause, Cause::NoReply);
+/// assert_eq!(
+///     dead.to_string(),
+///     "no reply to 1 ping within 10s; silent for 30s, no round trip measured",
+/// );
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Keepalive {
+    config: KeepaliveConfig,
+    newest: Instant,
+    /// The last byte from the peer.
+    received_at: Instant,
+    /// The last pong that answered one of our pings.
+    answered_at: Instant,
+    /// The last byte to the peer.
+    sent_at: Instant,
+    /// The last ping to the peer.
+    asked_at: Instant,
+    /// Silence before this is not held against the peer: the start, the end of a pause, a pardon.
+    judged_from: Instant,
+    /// The proof of life that strikes and pardons were last cleared for.
+    cleared_at: Instant,
+    /// Since when bytes have been offered and none taken.
+    blocked_at: Option<Instant>,
+    /// A ping that is due whatever the interval says.
+    probe_at: Option<Instant>,
+    interval: Duration,
+    ask: Ask,
+    pings: Pings,
+    rtt: Rtt,
+    unanswered: u32,
+    paused: bool,
+    pardoned: bool,
+    dead: Option<Dead>,
+}
+
+impl Keepalive {
+    /// A connection that was alive at `now`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work; its text names the values that disagree.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// let fine = Keepalive::new(KeepaliveConfig::new(), Instant::now());
+    /// assert!(fine.is_ok());
+    /// let useless = KeepaliveConfig::new().interval(Duration::from_micros(3));
+    /// assert_eq!(
+    ///     Keepalive::new(useless, Instant::now()).unwrap_err().to_string(),
+    ///     "interval (3µs) is shorter than 1ms; zero turns it off",
+    /// );
+    /// ```
+    pub fn new(config: KeepaliveConfig, now: Instant) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Ok(Self {
+            config,
+            newest: now,
+            received_at: now,
+            answered_at: now,
+            sent_at: now,
+            asked_at: now,
+            judged_from: now,
+            cleared_at: now,
+            blocked_at: None,
+            probe_at: None,
+            interval: config.interval_before(0),
+            ask: Ask::Idle,
+            pings: Pings::new(),
+            rtt: Rtt::new(),
+            unanswered: 0,
+            paused: false,
+            pardoned: false,
+            dead: None,
+        })
+    }
+
+    /// At least one byte came from the peer at `now`, of whatever meaning.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let start = Instant::now();
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// keepalive.on_receive(start + Duration::from_secs(1));
+    /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(21)));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    #[inline]
+    pub fn on_receive(&mut self, now: Instant) {
+        self.received_at = self.advance(now);
+    }
+
+    /// At least one byte was taken by the transport at `now`.
+    ///
+    /// Not a sign of life: writing to a dead peer succeeds for minutes. It moves
+    /// [`PingWhen::SendIdle`] and ends a [write stall](Self::on_write_blocked).
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let start = Instant::now();
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// keepalive.on_send(start + Duration::from_secs(1));
+    /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(20)));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    #[inline]
+    pub fn on_send(&mut self, now: Instant) {
+        self.sent_at = self.advance(now);
+        self.blocked_at = None;
+    }
+
+    /// Bytes were offered to the transport at `now` and it took none.
+    ///
+    /// Repeated reports keep the first one's time; any [`on_send`](Self::on_send) ends the stall.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Cause, Keepalive, KeepaliveConfig, KeepaliveEvent};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), start)?;
+    /// keepalive.on_write_blocked(start + s);
+    /// keepalive.on_write_blocked(start + 2 * s);
+    /// let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(start + 6 * s) else { panic!() };
+    /// assert_eq!(dead.cause, Cause::WriteStalled);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn on_write_blocked(&mut self, now: Instant) {
+        let now = self.advance(now);
+        self.blocked_at.get_or_insert(now);
+    }
+
+    /// The ping `seq` was flushed at `now`: its answer is due from here on, and its round trip
+    /// counts from here.
+    ///
+    /// Report it when the last byte has left, not when the ping was queued. Any other number than
+    /// that of the last [`KeepaliveEvent::Ping`] is ignored.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(start + 20 * s) else { panic!() };
+    /// keepalive.on_ping_sent(seq, start + 25 * s); // stuck behind data for five seconds
+    /// assert_eq!(keepalive.poll_timeout(), Some(start + 35 * s));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn on_ping_sent(&mut self, seq: Seq, now: Instant) {
+        let now = self.advance(now);
+        if !matches!(self.ask, Ask::Issued(issued) if issued == seq) {
+            return;
+        }
+        self.on_send(now);
+        self.asked_at = now;
+        self.pings.on_sent(seq, now);
+        self.ask = match self.config.reply_limit(&self.rtt) {
+            Some(limit) => Ask::OnWire { at: now, limit },
+            None => Ask::Idle,
+        };
+    }
+
+    /// A pong came at `now`, with the number it answers, or `None` where the protocol has none: then
+    /// it answers the oldest ping that is open, since streams keep their order.
+    ///
+    /// A pong answers all earlier pings too (RFC 6455, 5.5.3). It counts as received bytes; call
+    /// [`on_receive`](Self::on_receive) or not, as it suits.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent, keepalive::Pong};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(start + 20 * s) else { panic!() };
+    /// keepalive.on_ping_sent(seq, start + 20 * s);
+    /// assert_eq!(keepalive.on_pong(Some(seq), start + 21 * s), Pong::Matched { rtt: s });
+    /// assert_eq!(keepalive.on_pong(Some(seq), start + 22 * s), Pong::Stale);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn on_pong(&mut self, answers: Option<Seq>, now: Instant) -> Pong {
+        self.on_receive(now);
+        let now = self.newest;
+        let pong = self.pings.on_pong(answers, now);
+        if let Pong::Matched { rtt } = pong {
+            self.answered_at = now;
+            self.rtt.on_sample(rtt);
+        }
+        pong
+    }
+
+    /// Asks at once, without waiting for the interval: after a resume, on a network change, when the
+    /// user presses a button. Does nothing while a ping is already open.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
+    /// # let start = Instant::now();
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// keepalive.probe_now(start);
+    /// assert!(matches!(keepalive.handle_timeout(start), Some(KeepaliveEvent::Ping(_))));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn probe_now(&mut self, now: Instant) {
+        let now = self.advance(now);
+        if !self.is_asking() {
+            self.probe_at = Some(now);
+        }
+    }
+
+    /// Stops judging what is not received, because nobody is reading: for back-pressure.
+    ///
+    /// Pings that keep the promise to be heard ([`PingWhen::Always`], [`PingWhen::SendIdle`]) go on,
+    /// and so does the watch over [write stalls](Self::on_write_blocked).
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), start)?;
+    /// keepalive.pause(start);
+    /// assert_eq!(keepalive.handle_timeout(start + 60 * s), None);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn pause(&mut self, now: Instant) {
+        self.advance(now);
+        self.paused = true;
+    }
+
+    /// Ends a [pause](Self::pause): the peer gets one clean window from `now`.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), start)?;
+    /// keepalive.pause(start);
+    /// keepalive.resume(start + 60 * s);
+    /// assert_eq!(keepalive.poll_timeout(), Some(start + 90 * s));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn resume(&mut self, now: Instant) {
+        let now = self.advance(now);
+        if std::mem::take(&mut self.paused) {
+            self.judged_from = now;
+        }
+    }
+
+    /// Changes the interval of a running connection, as MQTT 5's Server Keep Alive and Nacos'
+    /// `clientBeatInterval` do.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it does not fit the rest of the configuration; nothing changes then.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// keepalive.set_interval(5 * s, start)?;
+    /// assert_eq!(keepalive.poll_timeout(), Some(start + 5 * s));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn set_interval(&mut self, interval: Duration, now: Instant) -> Result<(), ConfigError> {
+        self.set_config(self.config.interval(interval), now)
+    }
+
+    /// Changes the configuration of a running connection. The silence seen so far stays, so a
+    /// shorter limit may be due at once; a ping on the wire keeps the time it was given.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work; nothing changes then.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// keepalive.set_config(KeepaliveConfig::off(), start)?;
+    /// assert_eq!(keepalive.poll_timeout(), None);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn set_config(&mut self, config: KeepaliveConfig, now: Instant) -> Result<(), ConfigError> {
+        config.validate()?;
+        self.advance(now);
+        self.config = config;
+        self.interval = config.interval_before(self.pings.issued());
+        Ok(())
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never.
+    ///
+    /// Received and sent bytes only move it later, so a timer that is already set may stay as it is:
+    /// when it fires, ask again.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let start = Instant::now();
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(20)));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.dead.is_some() {
+            return None;
+        }
+        let verdict = self.verdict_due().map(|due| due.at);
+        earlier(self.ask_due(), verdict)
+    }
+
+    /// Moves time to `now` and returns at most one thing to do; call it until it returns `None`.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
+    /// # let start = Instant::now();
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// assert_eq!(keepalive.handle_timeout(start), None);
+    /// let due = start + Duration::from_secs(20);
+    /// assert_eq!(keepalive.handle_timeout(due), Some(KeepaliveEvent::Ping(Seq::new(0))));
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<KeepaliveEvent> {
+        let now = self.advance(now);
+        if self.dead.is_some() {
+            return None;
+        }
+        self.clear();
+        if let Some(due) = self.verdict_due().filter(|due| due.at <= now) {
+            return self.judge(due, now);
+        }
+        reached(self.ask_due(), now).then(|| self.issue())
+    }
+
+    /// The verdict, once it was passed.
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), Instant::now())?;
+    /// assert_eq!(keepalive.dead(), None);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub const fn dead(&self) -> Option<Dead> {
+        self.dead
+    }
+
+    /// The round trips measured so far.
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), Instant::now())?;
+    /// assert_eq!(keepalive.rtt().latest(), None);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub const fn rtt(&self) -> &Rtt {
+        &self.rtt
+    }
+
+    /// The configuration in force.
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), Instant::now())?;
+    /// assert_eq!(keepalive.config(), &KeepaliveConfig::new());
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub const fn config(&self) -> &KeepaliveConfig {
+        &self.config
+    }
+
+    #[inline]
+    fn advance(&mut self, now: Instant) -> Instant {
+        if now > self.newest {
+            self.newest = now;
+        }
+        self.newest
+    }
+
+    /// The last proof of life.
+    fn proved_at(&self) -> Instant {
+        match self.config.proves() {
+            Proof::AnyBytes => self.received_at,
+            Proof::PongOnly => self.answered_at,
+        }
+    }
+
+    /// Forgets strikes, pardons and the open question once life was proved after them.
+    fn clear(&mut self) {
+        let proved = self.proved_at();
+        if proved > self.cleared_at {
+            self.cleared_at = proved;
+            self.unanswered = 0;
+            self.pardoned = false;
+        }
+        if self.is_answered() {
+            self.ask = Ask::Idle;
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        matches!(self.ask, Ask::OnWire { at, .. } if self.proved_at() >= at)
+    }
+
+    fn is_asking(&self) -> bool {
+        !matches!(self.ask, Ask::Idle) && !self.is_answered()
+    }
+
+    fn ask_due(&self) -> Option<Instant> {
+        if self.is_asking() {
+            return None;
+        }
+        let heard = self.proved_at().max(self.asked_at).max(self.judged_from);
+        let since = self
+            .config
+            .pings()
+            .and_then(|when| match (when, self.paused) {
+                (PingWhen::Never, _) | (PingWhen::RecvIdle, true) => None,
+                (PingWhen::Always, _) => Some(self.asked_at),
+                (PingWhen::RecvIdle, false) => Some(heard),
+                (PingWhen::SendIdle, _) | (PingWhen::EitherIdle, true) => Some(self.sent_at),
+                (PingWhen::EitherIdle, false) => Some(heard.min(self.sent_at)),
+            });
+        let scheduled = since.and_then(|since| later(since, self.interval));
+        earlier(self.probe_at, scheduled)
+    }
+
+    fn verdict_due(&self) -> Option<Due> {
+        let heard = self.proved_at().max(self.judged_from);
+        let no_reply = match self.ask {
+            Ask::OnWire { at, limit } if !self.paused && !self.is_answered() => {
+                Due::new(Cause::NoReply, at.max(self.judged_from), limit)
+            }
+            _ => None,
+        };
+        let silence = self.config.silence_deadline().filter(|_| !self.paused);
+        let silent = silence.and_then(|limit| Due::new(Cause::Silent, heard, limit));
+        let stalled = self
+            .blocked_at
+            .zip(self.config.stall_limit())
+            .and_then(|(since, limit)| Due::new(Cause::WriteStalled, since, limit));
+        [no_reply, silent, stalled]
+            .into_iter()
+            .flatten()
+            .min_by_key(|due| due.at)
+    }
+
+    /// A limit has run out: strike, pardon or bury.
+    fn judge(&mut self, due: Due, now: Instant) -> Option<KeepaliveEvent> {
+        let late = now.saturating_duration_since(due.at);
+        if self.config.forgives() && !self.pardoned && late > due.limit / 4 {
+            return self.pardon(now);
+        }
+        if due.cause == Cause::NoReply {
+            self.unanswered = self.unanswered.saturating_add(1);
+            if self.unanswered < self.config.strikes() {
+                return Some(self.issue());
+            }
+        }
+        let dead = Dead {
+            cause: due.cause,
+            limit: due.limit,
+            silent_for: now.saturating_duration_since(self.received_at),
+            unanswered: self.unanswered,
+            last_rtt: self.rtt.latest(),
+        };
+        self.dead = Some(dead);
+        Some(KeepaliveEvent::Dead(dead))
+    }
+
+    /// This side was away: what is overdue proves nothing about the peer. One clean window, and a
+    /// fresh ping where pings are in use.
+    fn pardon(&mut self, now: Instant) -> Option<KeepaliveEvent> {
+        self.pardoned = true;
+        self.judged_from = now;
+        self.blocked_at = self.blocked_at.map(|_| now);
+        let queued = matches!(self.ask, Ask::Issued(_));
+        let asks = self.config.pings().is_some() || matches!(self.ask, Ask::OnWire { .. });
+        (asks && !queued).then(|| self.issue())
+    }
+
+    fn issue(&mut self) -> KeepaliveEvent {
+        let seq = self.pings.issue();
+        self.probe_at = None;
+        self.interval = self.config.interval_before(self.pings.issued());
+        self.ask = Ask::Issued(seq);
+        KeepaliveEvent::Ping(seq)
+    }
+}
+
+/// A limit, and when it runs out.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    cause: Cause,
+    at: Instant,
+    limit: Duration,
+}
+
+impl Due {
+    fn new(cause: Cause, since: Instant, limit: Duration) -> Option<Self> {
+        Some(Self {
+            cause,
+            at: later(since, limit)?,
+            limit,
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! stub
+mod protocol;
+pub use protocol::{Inbound, Protocol};

@@ -1,0 +1,87 @@
+//! [`Protocol`]: how a message type says ping and pong.
+
+use crate::seq::Seq;
+
+/// Tells [`PingPong`](crate::PingPong) how a message type says ping and pong.
+///
+/// # Implementing
+/// `ping` is called once per ping, with numbers that only grow; put the number into the message if
+/// the protocol can carry one, so that round trips are exact. `classify` sees every message that
+/// comes in; an answer to a ping of the peer goes into [`Inbound::Ping`], or `None` where the layer
+/// below answers by itself.
+///
+/// ```
+/// use liveness::{Inbound, Protocol, Seq};
+///
+/// /// Lines of text: `PING 7` is answered with `PONG 7`.
+/// struct Lines;
+///
+/// impl Protocol for Lines {
+///     type Message = String;
+///
+///     fn ping(&mut self, seq: Seq) -> String {
+///         format!("PING {}", seq.value())
+///     }
+///
+///     fn classify(&mut self, line: String) -> Inbound<String> {
+///         if let Some(seq) = line.strip_prefix("PING ") {
+///             return Inbound::Ping { reply: Some(format!("PONG {seq}")) };
+///         }
+///         match line.strip_prefix("PONG ") {
+///             Some(seq) => Inbound::Pong(seq.parse().ok().map(Seq::new)),
+///             None => Inbound::Data(line),
+///         }
+///     }
+/// }
+///
+/// assert_eq!(Lines.classify("PONG 7".into()), Inbound::Pong(Some(Seq::new(7))));
+/// assert_eq!(Lines.classify("hello".into()), Inbound::Data("hello".into()));
+/// ```
+pub trait Protocol {
+    /// What the stream yields and the sink takes.
+    type Message;
+
+    /// The ping with the number `seq`.
+    ///
+    /// ```
+    /// # use liveness::{Protocol, Seq};
+    /// fn first_ping<P: Protocol>(protocol: &mut P) -> P::Message {
+    ///     protocol.ping(Seq::new(0))
+    /// }
+    /// ```
+    fn ping(&mut self, seq: Seq) -> Self::Message;
+
+    /// What a message that came in is.
+    ///
+    /// ```
+    /// # use liveness::{Inbound, Protocol};
+    /// fn is_data<P: Protocol>(protocol: &mut P, message: P::Message) -> bool {
+    ///     matches!(protocol.classify(message), Inbound::Data(_))
+    /// }
+    /// ```
+    fn classify(&mut self, message: Self::Message) -> Inbound<Self::Message>;
+}
+
+/// What a message that came in is, by its [`Protocol`].
+///
+/// ```
+/// # use liveness::Inbound;
+/// let ping = Inbound::Ping { reply: Some("pong") };
+/// assert_ne!(ping, Inbound::Data("ping"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "the user's, a question, an answer: a closed sum"
+)]
+pub enum Inbound<M> {
+    /// For the user.
+    Data(M),
+    /// A ping of the peer. `reply` is sent back, if there is one.
+    Ping {
+        /// The answer, or `None` when the layer below has answered already or none is wanted.
+        reply: Option<M>,
+    },
+    /// A pong, with the number of the ping it answers; `None` where the protocol carries none.
+    Pong(Option<Seq>),
+}

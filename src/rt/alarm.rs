@@ -1,0 +1,188 @@
+//! [`Alarm`]: the one place that drives a timer.
+//!
+//! Four traps are settled here so that nobody else meets them: a runtime's budget may answer
+//! `Pending` for a timer that has elapsed (so the clock is asked first); a timer may fire a little
+//! early (so it is set again for the rest); a busy connection must not touch its timer (so one that
+//! is set early enough is left alone); a timer that has fired must not be polled again.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use futures::task::AtomicWaker;
+
+use super::{Runtime, Timer};
+/// How often a timer may fire early in one poll before the executor gets its turn.
+const EARLY_FIRES: u32 = 4;
+
+/// Waits for deadlines that keep moving, at the price of one flag while nothing is due.
+///
+/// Between its timer and the task stands a bell of its own: while the bell has not rung and the
+/// timer is set to the deadline or earlier, a poll reads neither the clock nor the timer. So it may
+/// be polled on every read of a busy stream.
+///
+/// ```
+/// use std::time::Duration;
+/// use liveness::Tokio;
+/// use liveness::rt::{Alarm, Runtime};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let mut alarm = Alarm::new(Tokio);
+/// let due = Tokio.now() + Duration::from_secs(5);
+/// let now = std::future::poll_fn(|cx| alarm.poll_at(Some(due), cx)).await;
+/// assert!(now >= due);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Alarm<R: Runtime> {
+    rt: R,
+    timer: Option<Pin<Box<R::Timer>>>,
+    /// What the timer is set to; `None` when it has to be set anew.
+    set_to: Option<Instant>,
+    bell: Arc<Bell>,
+    /// The waker the bell holds, to see cheaply that it is still the right one.
+    listener: Option<Waker>,
+}
+
+impl<R: Runtime> Alarm<R> {
+    /// An alarm on the clock of `rt`. Its timer is made by the first poll that needs one.
+    ///
+    /// ```
+    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
+    /// # drop(alarm);
+    /// ```
+    #[must_use]
+    pub fn new(rt: R) -> Self {
+        let bell = Arc::new(Bell {
+            rung: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        });
+        Self {
+            rt,
+            timer: None,
+            set_to: None,
+            bell,
+            listener: None,
+        }
+    }
+
+    /// The runtime it goes by.
+    ///
+    /// ```
+    /// use liveness::rt::Runtime;
+    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
+    /// let now = alarm.runtime().now();
+    /// # let _ = now;
+    /// ```
+    #[must_use]
+    pub const fn runtime(&self) -> &R {
+        &self.rt
+    }
+
+    /// Ready with the time once the clock has reached `deadline`; never for `None`.
+    ///
+    /// Cancel safe. The deadline may be another one at each call; the task of the last call is woken
+    /// for it. A deadline that lies a little ahead of an earlier one costs nothing.
+    ///
+    /// ```
+    /// # use std::task::{Context, Poll, Waker};
+    /// let mut alarm = liveness::rt::Alarm::new(liveness::Tokio);
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(alarm.poll_at(None, &mut cx).is_pending());
+    /// ```
+    pub fn poll_at(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Instant> {
+        self.listen(cx.waker());
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        if self.set_to.is_some_and(|set_to| set_to <= deadline) {
+            return Poll::Pending;
+        }
+        for _ in 0..EARLY_FIRES {
+            let now = self.rt.now();
+            if now >= deadline {
+                return Poll::Ready(now);
+            }
+            if self.poll_timer(deadline).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether the bell has rung since the last poll: a deadline may have come.
+    #[inline]
+    pub(crate) fn has_rung(&self) -> bool {
+        self.bell.rung.load(Ordering::Acquire)
+    }
+
+    /// The bell itself, to be rung from elsewhere: the task is woken and its next poll asks the
+    /// clock again.
+    pub(crate) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+
+    /// Sees to it that the bell wakes the task behind `waker`.
+    fn listen(&mut self, waker: &Waker) {
+        let rung = self.has_rung();
+        if !rung
+            && self
+                .listener
+                .as_ref()
+                .is_some_and(|listener| listener.will_wake(waker))
+        {
+            return;
+        }
+        if rung {
+            // The timer may be spent, and the bell has used up the waker it held. The flag goes
+            // down before the new waker goes in: what rings in between has woken the old one.
+            self.set_to = None;
+            self.bell.rung.store(false, Ordering::SeqCst);
+        }
+        self.bell.task.register(waker);
+        self.listener = Some(waker.clone());
+    }
+
+    fn poll_timer(&mut self, deadline: Instant) -> Poll<()> {
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                timer.as_mut().reset(deadline);
+                timer
+            }
+            None => self.timer.insert(Box::pin(self.rt.timer(deadline))),
+        };
+        let waker = Waker::from(Arc::clone(&self.bell));
+        let fired = timer
+            .as_mut()
+            .poll_expired(&mut Context::from_waker(&waker));
+        self.set_to = fired.is_pending().then_some(deadline);
+        fired
+    }
+}
+
+/// What a timer wakes instead of the task: it remembers that it rang.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    rung: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        self.rung.store(true, Ordering::SeqCst);
+        self.task.wake();
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
+}

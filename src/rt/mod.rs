@@ -1,0 +1,129 @@
+//! Runtimes and time: the only place where a clock is read.
+//!
+//! A runtime is a value that you pass: [`Tokio`], [`Smol`], or one of your own. A missing one is a
+//! compile error. Two small traits are all it takes; `examples/own_runtime.rs` writes one with a
+//! thread and a condition variable.
+
+mod alarm;
+#[cfg(feature = "smol")]
+mod smol;
+#[cfg(feature = "tokio")]
+mod tokio;
+mod wakers;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+pub use alarm::Alarm;
+pub(crate) use alarm::Bell;
+#[cfg(feature = "smol")]
+pub use smol::{Smol, SmolTimer};
+#[cfg(feature = "tokio")]
+pub use tokio::{Tokio, TokioTimer};
+pub(crate) use wakers::{BothTasks, Half};
+
+/// A clock and the timers that go by it.
+///
+/// # Implementing
+/// `now` never runs backwards. It is cheap to call, but nothing here calls it per read or write.
+/// `timer` is called from inside a poll, so a runtime that wants its own context has it.
+///
+/// ```
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll};
+/// use std::time::Instant;
+/// use liveness::rt::{Runtime, Timer};
+///
+/// /// Time stands still: good for a unit test of code that takes a `Runtime`.
+/// #[derive(Clone)]
+/// struct Frozen(Instant);
+/// struct Never;
+///
+/// impl Runtime for Frozen {
+///     type Timer = Never;
+///     fn now(&self) -> Instant { self.0 }
+///     fn timer(&self, _at: Instant) -> Never { Never }
+/// }
+///
+/// impl Timer for Never {
+///     fn reset(self: Pin<&mut Self>, _at: Instant) {}
+///     fn poll_expired(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> { Poll::Pending }
+/// }
+/// # let rt = Frozen(Instant::now());
+/// # assert_eq!(rt.now(), rt.now());
+/// ```
+pub trait Runtime: Clone + Send + Sync + 'static {
+    /// A timer of this runtime.
+    type Timer: Timer;
+
+    /// A timer that expires at `at`, or at once when that has passed.
+    ///
+    /// ```
+    /// # use std::pin::pin;
+    /// # use std::time::Duration;
+    /// # use liveness::rt::{Runtime, Timer};
+    /// # async fn sleep<R: Runtime>(rt: R) {
+    /// let timer = rt.timer(rt.now() + Duration::from_secs(1));
+    /// let mut timer = pin!(timer);
+    /// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+    /// # }
+    /// ```
+    fn timer(&self, at: Instant) -> Self::Timer;
+
+    /// The time by this runtime's clock.
+    ///
+    /// ```
+    /// # use liveness::rt::Runtime;
+    /// fn lap<R: Runtime>(rt: &R, since: std::time::Instant) -> std::time::Duration {
+    ///     rt.now().saturating_duration_since(since)
+    /// }
+    /// ```
+    fn now(&self) -> Instant;
+}
+
+/// One timer, which can be set again and again.
+///
+/// # Implementing
+/// * `poll_expired` returns [`Poll::Ready`] once `at` has come, and otherwise wakes the waker of the
+///   last poll when it does. Firing early is allowed, firing never is not.
+/// * After `Ready` it is not polled again before a `reset`.
+/// * `reset` may come at any time, also after `Ready`; the caller polls afterwards.
+///
+/// ```
+/// # use std::pin::{Pin, pin};
+/// # use std::time::Instant;
+/// # use liveness::rt::{Runtime, Timer};
+/// # async fn sleep_twice<R: Runtime>(rt: R, first: Instant, second: Instant) {
+/// let mut timer = pin!(rt.timer(first));
+/// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+/// timer.as_mut().reset(second);
+/// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+/// # }
+/// ```
+pub trait Timer: Send {
+    /// Sets the timer to expire at `at` instead.
+    ///
+    /// ```
+    /// # use std::pin::Pin;
+    /// # use std::time::Instant;
+    /// # use liveness::rt::Timer;
+    /// fn postpone<T: Timer>(timer: Pin<&mut T>, to: Instant) {
+    ///     timer.reset(to);
+    /// }
+    /// ```
+    fn reset(self: Pin<&mut Self>, at: Instant);
+
+    /// Ready once the timer has expired.
+    ///
+    /// Cancel safe: polling is all there is.
+    ///
+    /// ```
+    /// # use std::pin::Pin;
+    /// # use liveness::rt::Timer;
+    /// async fn expired<T: Timer>(mut timer: Pin<&mut T>) {
+    ///     std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await
+    /// }
+    /// ```
+    fn poll_expired(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+}

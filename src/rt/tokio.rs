@@ -1,0 +1,70 @@
+//! [`Tokio`]: Tokio's clock and timers.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use pin_project::pin_project;
+
+use super::{Runtime, Timer};
+
+/// Tokio's clock and timers; feature `tokio`.
+///
+/// Its clock is Tokio's own, so tests with a paused clock work.
+///
+/// # Panics
+/// Nothing of this crate panics; Tokio itself does when a timer is polled outside a Tokio runtime,
+/// or in one that was built without `enable_time`.
+///
+/// ```
+/// use std::time::Duration;
+/// use liveness::Tokio;
+/// use liveness::rt::Runtime;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let start = Tokio.now();
+/// tokio::time::sleep(Duration::from_secs(3600)).await; // a paused clock jumps
+/// assert!(Tokio.now() - start >= Duration::from_secs(3600));
+/// # });
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "a unit value that users write as `Tokio`"
+)]
+pub struct Tokio;
+
+/// A [`tokio::time::Sleep`]; made by [`Tokio`].
+///
+/// ```
+/// # use liveness::rt::{Runtime, TokioTimer};
+/// fn timer(rt: liveness::Tokio, at: std::time::Instant) -> TokioTimer {
+///     rt.timer(at)
+/// }
+/// ```
+#[pin_project]
+#[derive(Debug)]
+pub struct TokioTimer(#[pin] tokio::time::Sleep);
+
+impl Runtime for Tokio {
+    type Timer = TokioTimer;
+
+    fn timer(&self, at: Instant) -> TokioTimer {
+        TokioTimer(tokio::time::sleep_until(at.into()))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+impl Timer for TokioTimer {
+    fn reset(self: Pin<&mut Self>, at: Instant) {
+        self.project().0.reset(at.into());
+    }
+
+    fn poll_expired(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().0.poll(cx)
+    }
+}
