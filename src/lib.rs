@@ -6,6 +6,7 @@ mod error;
 pub mod flood;
 pub mod heartbeat;
 mod idle;
+pub mod io;
 pub mod keepalive;
 mod ping_pong;
 pub mod rt;

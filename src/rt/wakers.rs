@@ -16,6 +16,15 @@ pub(crate) enum Half {
     Write,
 }
 
+impl Half {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Read => Self::Write,
+            Self::Write => Self::Read,
+        }
+    }
+}
+
 /// Polls on behalf of both halves.
 #[derive(Debug)]
 pub(crate) struct BothTasks {
@@ -66,11 +75,6 @@ impl BothTasks {
     /// Wakes the task of one half.
     pub(crate) fn wake(&self, half: Half) {
         self.tasks.of(half).wake();
-    }
-
-    /// Makes `cx` the task of `half`.
-    pub(crate) fn register(&self, half: Half, cx: &Context<'_>) {
-        self.tasks.of(half).register(cx.waker());
     }
 }
 
