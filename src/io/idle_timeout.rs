@@ -11,7 +11,7 @@ use pin_project::pin_project;
 use super::dating::Dating;
 use crate::idle::{IdleConfig, IdleDetector};
 use crate::rt::{Alarm, BothTasks, Half, Runtime};
-use crate::time::earlier;
+use crate::time::{Brief, earlier};
 
 /// A socket whose reads and writes fail with [`io::ErrorKind::TimedOut`] once no byte has moved in
 /// either direction for a while: for a socket that is handed to other people's code.
@@ -192,7 +192,7 @@ impl<R: Runtime> Guard<R> {
 }
 
 fn timed_out(idle_for: Duration) -> io::Error {
-    let text = format!("no byte read or written for {idle_for:?}");
+    let text = format!("no byte read or written for {}", Brief(idle_for));
     io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
