@@ -66,12 +66,10 @@ const HAS_USER_TIMEOUT: bool = cfg!(any(
 ///     .user_timeout(Duration::from_secs(16));
 /// assert_eq!(KEEPALIVE.detection_bound(), Duration::from_secs(16));
 ///
-/// # fn main() -> std::io::Result<()> {
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 /// let socket = std::net::TcpStream::connect(listener.local_addr()?)?;
 /// KEEPALIVE.apply(&socket)?;
-/// # Ok(())
-/// # }
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KernelKeepalive {
