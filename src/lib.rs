@@ -6,6 +6,7 @@ mod error;
 pub mod flood;
 pub mod heartbeat;
 mod idle;
+pub mod io;
 pub mod keepalive;
 mod ping_pong;
 pub mod rt;
@@ -20,7 +21,7 @@ pub use heartbeat::Payload;
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{Limit, PingWhen, Proof};
-pub use ping_pong::{Inbound, Protocol};
+pub use ping_pong::{Inbound, PingPong, Protocol};
 pub use rt::Runtime;
 #[cfg(feature = "smol")]
 pub use rt::Smol;
