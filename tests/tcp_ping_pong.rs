@@ -2,7 +2,12 @@
 //! simulated, and the pipe is in memory; the last test is on a real socket with smol.
 
 #![cfg(all(feature = "tcp", feature = "tokio"))]
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail by panicking; the clock is the simulated one"
+)]
 
 use std::sync::mpsc;
 use std::time::Duration;
