@@ -85,6 +85,11 @@ impl BothTasks {
         poll(&mut Context::from_waker(&self.waker))
     }
 
+    /// Runs `poll` for whoever has polled last, from outside of both.
+    pub(crate) fn poll_for_both<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        poll(&mut Context::from_waker(&self.waker))
+    }
+
     /// Wakes the task of one half.
     pub(crate) fn wake(&self, half: Half) {
         self.tasks.wake_half(half);
