@@ -210,6 +210,34 @@ fn a_busy_socket_asks_for_hardly_anything() {
     assert!(counts.timers_reset <= 2 + 6, "{counts:?}");
 }
 
+#[test]
+fn a_burst_of_writes_beside_a_waiting_reader_is_dated_in_time() {
+    let mut world = World::new();
+    let (socket, _far, _) = socket(&world, 16 * SECOND, LinkConfig::default());
+    let (mut reader, mut writer) = halves(socket);
+    let sim = world.sim.clone();
+    let burst = async {
+        for _ in 0..40 {
+            sim.sleep(SECOND / 16).await;
+            writer.write_all(&[1]).await.unwrap();
+        }
+        sim.elapsed()
+    };
+    // On a task of its own: in the same one it would be polled with every write.
+    let reading = {
+        let sim = sim.clone();
+        world.task(async move {
+            assert!(reader.read(&mut [0]).await.is_err());
+            sim.elapsed()
+        })
+    };
+    let (last, at) = world.run(join(burst, reading));
+    assert!(
+        at >= last + 16 * SECOND && at <= last + 17 * SECOND,
+        "{at:?} after {last:?}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -246,12 +274,15 @@ proptest! {
             }
             last
         };
-        let reading = async {
-            loop {
-                if let Err(error) = reader.read(&mut [0; 16]).await {
-                    return (error, sim.elapsed());
+        let reading = {
+            let sim = sim.clone();
+            world.task(async move {
+                loop {
+                    if let Err(error) = reader.read(&mut [0; 16]).await {
+                        return (error, sim.elapsed());
+                    }
                 }
-            }
+            })
         };
         let (last, (error, at)) = world.run(join(traffic, reading));
         prop_assert_eq!(error.kind(), ErrorKind::TimedOut);
