@@ -11,6 +11,8 @@ mod ping_pong;
 pub mod rt;
 pub mod rtt;
 mod seq;
+#[cfg(feature = "tcp")]
+pub mod tcp;
 mod time;
 
 pub use error::{ConfigError, DecodeError, Error};
