@@ -39,6 +39,8 @@
 //! ```
 
 mod beat;
+#[cfg(feature = "tcp")]
+pub mod framed;
 pub mod memory;
 mod message;
 mod origin;
