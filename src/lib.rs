@@ -103,7 +103,7 @@ pub mod tcp;
 mod time;
 
 pub use error::{ConfigError, DecodeError, Error};
-pub use heartbeat::Payload;
+pub use heartbeat::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Payload};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{Limit, PingWhen, Proof};
