@@ -7,11 +7,15 @@ pub mod flood;
 pub mod heartbeat;
 mod idle;
 pub mod keepalive;
+pub mod metrics;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;
 mod seq;
 mod time;
+#[cfg(feature = "websocket")]
+#[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+pub mod websocket;
 
 pub use error::{ConfigError, DecodeError, Error};
 pub use heartbeat::Payload;
