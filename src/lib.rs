@@ -6,12 +6,15 @@ mod error;
 pub mod flood;
 pub mod heartbeat;
 mod idle;
+pub mod io;
 pub mod keepalive;
 pub mod metrics;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;
 mod seq;
+#[cfg(feature = "tcp")]
+pub mod tcp;
 mod time;
 #[cfg(feature = "websocket")]
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
@@ -22,7 +25,7 @@ pub use heartbeat::Payload;
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{Limit, PingWhen, Proof};
-pub use ping_pong::{Inbound, Protocol};
+pub use ping_pong::{Inbound, PingPong, Protocol};
 pub use rt::Runtime;
 #[cfg(feature = "smol")]
 pub use rt::Smol;

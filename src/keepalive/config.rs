@@ -546,6 +546,16 @@ impl KeepaliveConfig {
             .saturating_sub(Duration::from_nanos(shortened))
     }
 
+    /// The same limits for a connection that is being closed, where nothing can be asked any more.
+    pub(crate) fn after_close(&self) -> Self {
+        let silence = self.detection_bound().unwrap_or_default();
+        Self {
+            proof: Proof::AnyBytes,
+            silence,
+            ..self.ping_when(PingWhen::Never)
+        }
+    }
+
     /// The shortest time that a shell must be able to resolve for this configuration.
     pub(crate) fn shortest(&self) -> Option<Duration> {
         let interval = self.pings().map(|_| self.interval);

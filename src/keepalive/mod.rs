@@ -418,10 +418,15 @@ impl Keepalive {
     /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timeout_with(Input::Drained)
+    }
+
+    /// [`poll_timeout`](Self::poll_timeout) for a caller that has not reported all input.
+    pub(crate) fn timeout_with(&self, input: Input) -> Option<Instant> {
         if self.dead.is_some() {
             return None;
         }
-        let verdict = self.verdict_due().map(|due| due.at);
+        let verdict = self.verdict_due(input).map(|due| due.at);
         earlier(self.ask_due(), verdict)
     }
 
@@ -438,12 +443,17 @@ impl Keepalive {
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
     pub fn handle_timeout(&mut self, now: Instant) -> Option<KeepaliveEvent> {
+        self.handle_with(now, Input::Drained)
+    }
+
+    /// [`handle_timeout`](Self::handle_timeout) for a caller that has not reported all input.
+    pub(crate) fn handle_with(&mut self, now: Instant, input: Input) -> Option<KeepaliveEvent> {
         let now = self.advance(now);
         if self.dead.is_some() {
             return None;
         }
         self.clear();
-        if let Some(due) = self.verdict_due().filter(|due| due.at <= now) {
+        if let Some(due) = self.verdict_due(input).filter(|due| due.at <= now) {
             return self.judge(due, now);
         }
         reached(self.ask_due(), now).then(|| self.issue())
@@ -547,7 +557,7 @@ impl Keepalive {
         earlier(self.probe_at, scheduled)
     }
 
-    fn verdict_due(&self) -> Option<Due> {
+    fn verdict_due(&self, input: Input) -> Option<Due> {
         let heard = self.proved_at().max(self.judged_from);
         let no_reply = match self.ask {
             Ask::OnWire { at, limit } if !self.paused && !self.is_answered() => {
@@ -561,10 +571,9 @@ impl Keepalive {
             .blocked_at
             .zip(self.config.stall_limit())
             .and_then(|(since, limit)| Due::new(Cause::WriteStalled, since, limit));
-        [no_reply, silent, stalled]
-            .into_iter()
-            .flatten()
-            .min_by_key(|due| due.at)
+        let silences = [no_reply, silent].into_iter().flatten();
+        let judged = silences.filter_map(|due| due.given(input));
+        judged.chain(stalled).min_by_key(|due| due.at)
     }
 
     /// A limit has run out: strike, pardon or bury.
@@ -610,6 +619,17 @@ impl Keepalive {
     }
 }
 
+/// How much of what has arrived was reported: an answer may sit where nobody has looked yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// All of it.
+    Drained,
+    /// There is more, and it keeps coming: a silence is judged after twice its limit.
+    Arriving,
+    /// Nobody is reading: silence is not judged.
+    Unread,
+}
+
 /// A limit, and when it runs out.
 #[derive(Debug, Clone, Copy)]
 struct Due {
@@ -620,10 +640,19 @@ struct Due {
 
 impl Due {
     fn new(cause: Cause, since: Instant, limit: Duration) -> Option<Self> {
-        Some(Self {
-            cause,
-            at: later(since, limit)?,
-            limit,
-        })
+        let at = later(since, limit)?;
+        Some(Self { cause, at, limit })
+    }
+
+    /// When this silence is judged, with that much of the input known.
+    fn given(self, input: Input) -> Option<Self> {
+        match input {
+            Input::Drained => Some(self),
+            Input::Arriving => {
+                let at = later(self.at, self.limit)?;
+                Some(Self { at, ..self })
+            }
+            Input::Unread => None,
+        }
     }
 }
