@@ -27,7 +27,11 @@ impl Hosts {
         }
         let [a, b] = &hosts.names;
         let veth = ["link", "add", "lv0", "netns", a, "type", "veth"];
-        run("ip", &[&veth[..], &["peer", "name", "lv0", "netns", b]].concat()).await;
+        run(
+            "ip",
+            &[&veth[..], &["peer", "name", "lv0", "netns", b]].concat(),
+        )
+        .await;
         for (name, address) in hosts.names.iter().zip(&hosts.addresses) {
             let net = format!("{address}/24");
             run("ip", &["-n", name, "address", "add", &net, "dev", "lv0"]).await;
@@ -46,14 +50,20 @@ impl Hosts {
         let exec = ["netns", "exec", self.names[host].as_str(), "nft", "add"];
         let table = [&exec[..], &["table", "inet", hook]].concat();
         run("ip", &table).await;
-        run("ip", &[&exec[..], &["chain", "inet", hook, "dead", &chain]].concat()).await;
+        run(
+            "ip",
+            &[&exec[..], &["chain", "inet", hook, "dead", &chain]].concat(),
+        )
+        .await;
     }
 }
 
 impl Drop for Hosts {
     fn drop(&mut self) {
         for name in &self.names {
-            let _ = std::process::Command::new("ip").args(["netns", "del", name]).status();
+            let _ = std::process::Command::new("ip")
+                .args(["netns", "del", name])
+                .status();
         }
     }
 }
@@ -71,7 +81,10 @@ async fn a_link_that_drops_everything_is_dead_on_both_sides() {
     hosts.drop_packets(1, "output").await;
     for peer in [&mut listener, &mut connector] {
         let verdict = peer.report("dead").await;
-        assert!(verdict.contains("no reply to 1 ping within 2s"), "{verdict}");
+        assert!(
+            verdict.contains("no reply to 1 ping within 2s"),
+            "{verdict}"
+        );
     }
 }
 
@@ -86,7 +99,10 @@ async fn a_link_that_drops_one_way_is_dead_where_nothing_arrives() {
     heard.report("alive 1").await;
     hosts.drop_packets(1, "input").await;
     let verdict = deaf.report("dead").await;
-    assert!(verdict.contains("no reply to 1 ping within 2s"), "{verdict}");
+    assert!(
+        verdict.contains("no reply to 1 ping within 2s"),
+        "{verdict}"
+    );
     // The other side hears pings until then, and its answers go nowhere. It ends too: by the FIN
     // that still gets through, or by a verdict of its own.
     let seen = heard.reports_for(Duration::from_secs(8)).await;
@@ -111,5 +127,8 @@ async fn the_kernels_own_keepalive_keeps_its_bound() {
     // the kernel's own timers are some tenths late.
     let bound = KERNEL.detection_bound();
     assert!(took >= Duration::from_secs(3), "{took:?}");
-    assert!(took <= bound + Duration::from_secs(3), "{took:?} for a bound of {bound:?}");
+    assert!(
+        took <= bound + Duration::from_secs(3),
+        "{took:?} for a bound of {bound:?}"
+    );
 }

@@ -62,7 +62,9 @@ impl Peer {
         let mut seen = Vec::new();
         let found = tokio::time::timeout(Duration::from_secs(30), async {
             while let Some(line) = self.reports.next_line().await.unwrap() {
-                let Some((_, report)) = line.split_once(REPORT) else { continue };
+                let Some((_, report)) = line.split_once(REPORT) else {
+                    continue;
+                };
                 if let Some(rest) = report.strip_prefix(word) {
                     return Some(rest.trim().to_owned());
                 }
@@ -112,8 +114,13 @@ fn report(text: &str) {
 #[tokio::test]
 #[ignore = "the other end of the tests beside it; does nothing when it is run alone"]
 async fn play() {
-    let Ok(role) = std::env::var(ROLE) else { return };
-    let address = std::env::var(ADDRESS).unwrap().parse::<SocketAddr>().unwrap();
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
+    let address = std::env::var(ADDRESS)
+        .unwrap()
+        .parse::<SocketAddr>()
+        .unwrap();
     match role.as_str() {
         "listen" => keep_alive(accept(address).await).await,
         "connect" => keep_alive(connect(address).await).await,

@@ -16,7 +16,10 @@ async fn pair(wrapper: &[&str], role: &str) -> (Peer, Peer) {
 
 /// The silence in a report of a verdict.
 fn silence(report: &str) -> Duration {
-    let millis = report.split(' ').next().and_then(|millis| millis.parse().ok());
+    let millis = report
+        .split(' ')
+        .next()
+        .and_then(|millis| millis.parse().ok());
     Duration::from_millis(millis.unwrap_or_else(|| panic!("no number in {report:?}")))
 }
 
@@ -27,7 +30,10 @@ async fn a_peer_that_is_stopped_for_longer_than_the_bound_is_dead() {
     peer.signal("STOP").await;
     // Its kernel goes on answering: no FIN, no RST, and every byte is acknowledged.
     let verdict = ours.report("dead").await;
-    assert!(verdict.contains("no reply to 1 ping within 2s"), "{verdict}");
+    assert!(
+        verdict.contains("no reply to 1 ping within 2s"),
+        "{verdict}"
+    );
     // Never early; how late depends on the machine, so no upper limit is asserted here.
     assert!(silence(&verdict) >= Duration::from_secs(2), "{verdict}");
     peer.signal("KILL").await;
@@ -43,10 +49,16 @@ async fn a_peer_that_is_stopped_for_less_than_the_bound_lives() {
         tokio::time::sleep(Duration::from_millis(1200)).await;
         peer.signal("CONT").await;
         let seen = ours.reports_for(Duration::from_millis(1500)).await;
-        assert!(seen.iter().all(|report| report.starts_with("alive")), "{seen:?}");
+        assert!(
+            seen.iter().all(|report| report.starts_with("alive")),
+            "{seen:?}"
+        );
     }
     let seen = peer.reports_for(Duration::from_millis(500)).await;
-    assert!(!seen.is_empty() && seen.iter().all(|report| report.starts_with("alive")), "{seen:?}");
+    assert!(
+        !seen.is_empty() && seen.iter().all(|report| report.starts_with("alive")),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test]
@@ -61,7 +73,10 @@ async fn our_own_pause_is_not_the_peers_death() {
     awake.report("holding").await;
     // A peer that never answers is dead after the bound when nobody sleeps ...
     let verdict = mute.report("dead").await;
-    assert!(silence(&verdict) >= bound - Duration::from_millis(100), "{verdict}");
+    assert!(
+        silence(&verdict) >= bound - Duration::from_millis(100),
+        "{verdict}"
+    );
 
     // ... and one that does answer is alive after a pause of ours that is three times as long as
     // its reply timeout, though by then every deadline has long passed.
@@ -74,7 +89,10 @@ async fn our_own_pause_is_not_the_peers_death() {
     let seen = ours.reports_for(Duration::from_secs(4)).await;
     let last = seen.last().map(String::as_str).unwrap_or_default();
     assert!(last == "eof" || last.starts_with("error"), "{seen:?}");
-    assert!(!seen.iter().any(|report| report.starts_with("dead")), "{seen:?}");
+    assert!(
+        !seen.iter().any(|report| report.starts_with("dead")),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test]
@@ -103,9 +121,15 @@ async fn the_wall_clock_may_be_set_back() {
     // Three more seconds: pings go on at their pace, and nobody is dead.
     let (here, there) = (Duration::from_secs(3), Duration::from_millis(100));
     let seen = [ours.reports_for(here).await, peer.reports_for(there).await].concat();
-    assert!(seen.iter().all(|report| report.starts_with("alive")), "{seen:?}");
+    assert!(
+        seen.iter().all(|report| report.starts_with("alive")),
+        "{seen:?}"
+    );
     let round_trips = |report: &String| report.split(' ').nth(1)?.parse::<u64>().ok();
     let counted = seen.iter().filter_map(round_trips).max().unwrap();
-    assert!((2..=8).contains(&counted), "{counted} round trips: {seen:?}");
+    assert!(
+        (2..=8).contains(&counted),
+        "{counted} round trips: {seen:?}"
+    );
     let _ = std::fs::remove_file(&setting);
 }
