@@ -94,6 +94,7 @@ pub mod heartbeat;
 mod idle;
 pub mod io;
 pub mod keepalive;
+pub mod metrics;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;
@@ -101,6 +102,9 @@ mod seq;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 mod time;
+#[cfg(feature = "websocket")]
+#[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+pub mod websocket;
 
 pub use error::{ConfigError, DecodeError, Error};
 pub use heartbeat::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Payload};

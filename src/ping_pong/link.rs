@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::error::ConfigError;
 use crate::io::Activity;
 use crate::io::dating::Dating;
-use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent};
+use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
+use crate::metrics;
 use crate::rt::{Alarm, BothTasks, Half, Runtime};
 use crate::seq::Seq;
 use crate::time::earlier;
@@ -119,7 +120,9 @@ impl<R: Runtime> Link<R> {
     /// A pong came in.
     pub(crate) fn on_pong(&mut self, answers: Option<Seq>) {
         let now = self.now();
-        self.keepalive.on_pong(answers, now);
+        if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
+            metrics::pong(rtt);
+        }
         self.rearm();
     }
 
@@ -130,6 +133,7 @@ impl<R: Runtime> Link<R> {
             Some(seq) => {
                 let now = self.now();
                 self.keepalive.on_ping_sent(seq, now);
+                metrics::ping_sent(seq);
                 self.hurry();
             }
             None => self.on_sent(),
@@ -198,6 +202,9 @@ impl<R: Runtime> Link<R> {
             let event = self.keepalive.handle_with(now, input);
             self.rearm();
             if let Some(event) = event {
+                if let KeepaliveEvent::Dead(dead) = &event {
+                    metrics::verdict(dead);
+                }
                 return Poll::Ready(event);
             }
         }

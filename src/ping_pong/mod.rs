@@ -139,16 +139,16 @@ impl<M> Outbox<M> {
         self.pong.is_some() || self.ping.is_some() || self.displaced.is_some()
     }
 
-    /// What to hand over next, heartbeats first.
-    fn next(&mut self) -> Option<M> {
+    /// What to hand over next, heartbeats first, and whether it is one.
+    fn next(&mut self) -> Option<(M, bool)> {
         if let Some(pong) = self.pong.take() {
-            return Some(pong);
+            return Some((pong, true));
         }
         if let Some((seq, ping)) = self.ping.take() {
             self.leaving = Some(seq);
-            return Some(ping);
+            return Some((ping, true));
         }
-        self.displaced.take()
+        self.displaced.take().map(|message| (message, false))
     }
 }
 
@@ -431,11 +431,18 @@ where
             )?;
             // If the user had a place in the transport, it is taken now.
             this.outbox.reserved = false;
-            if let Some(message) = this.outbox.next() {
-                this.outbox.unflushed = true;
-                this.outbox.owes_flush = true;
-                this.transport.start_send(message)?;
+            let Some((message, is_heartbeat)) = this.outbox.next() else {
+                continue;
+            };
+            this.outbox.unflushed = true;
+            this.outbox.owes_flush = true;
+            let refused = this.transport.start_send(message);
+            if !is_heartbeat {
+                refused?;
             }
+            // A transport that is closing refuses heartbeats and still has things to be read, which
+            // one of ours must not cut off. A refused ping counts as asked: what is left of the
+            // connection ends within the same bound.
         }
         Poll::Ready(Ok(()))
     }
