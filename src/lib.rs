@@ -13,6 +13,9 @@ pub mod rt;
 pub mod rtt;
 mod seq;
 mod time;
+#[cfg(feature = "websocket")]
+#[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+pub mod websocket;
 
 pub use error::{ConfigError, DecodeError, Error};
 pub use heartbeat::Payload;
