@@ -165,7 +165,7 @@ impl Wire {
         self
     }
 
-    /// The next number of the generator (SplitMix64: Steele, Lea, Flood, 2014).
+    /// The next number of the generator (`SplitMix64`: Steele, Lea, Flood, 2014).
     fn draw(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
