@@ -488,7 +488,7 @@ impl KeepaliveConfig {
         Some(self.ping_when)
     }
 
-    pub(super) const fn proves(&self) -> Proof {
+    pub(crate) const fn proves(&self) -> Proof {
         self.proof
     }
 
@@ -509,7 +509,7 @@ impl KeepaliveConfig {
         }
     }
 
-    pub(super) const fn stall_limit(&self) -> Option<Duration> {
+    pub(crate) const fn stall_limit(&self) -> Option<Duration> {
         if self.write_stall.is_zero() {
             None
         } else {
