@@ -95,6 +95,8 @@ mod idle;
 pub mod io;
 pub mod keepalive;
 pub mod metrics;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;
