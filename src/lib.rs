@@ -1,5 +1,6 @@
 //! Is the other side still alive?
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
 
 pub mod detector;
 mod error;
