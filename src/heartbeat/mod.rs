@@ -10,7 +10,7 @@
 //! | part | comes with | yours by |
 //! | --- | --- | --- |
 //! | what is sent | `()`, `u64`, `Bytes`, `String` | [`Payload`] |
-//! | how it gets there | [`memory`], `framed` (feature `tcp`), [`udp`] | [`HeartbeatSender`], [`HeartbeatReceiver`] |
+//! | how it gets there | [`memory`], `framed` (feature `tcp`), `udp` (feature `udp`) | [`HeartbeatSender`], [`HeartbeatReceiver`] |
 //! | when silence is death | [`FixedTimeout`](crate::detector::FixedTimeout) and others | [`FailureDetector`](crate::detector::FailureDetector) |
 //!
 //! ```
@@ -47,6 +47,8 @@ mod origin;
 mod payload;
 mod schedule;
 mod transport;
+#[cfg(feature = "udp")]
+pub mod udp;
 mod watch;
 
 pub use async_trait::async_trait;
