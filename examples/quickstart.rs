@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures::{SinkExt, StreamExt};
 use liveness::io::{IdleEvents, Tracked, track};
 use liveness::tcp::{Frame, Frames, TcpCodec};
-use liveness::{Error, IdleConfig, KeepaliveConfig, PingPong, Tokio};
+use liveness::{ConfigError, Error, IdleConfig, KeepaliveConfig, PingPong, Runtime, Tokio};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -26,14 +26,12 @@ const IDLE: IdleConfig = IdleConfig::new().reader(Duration::from_millis(700));
 type Connection = PingPong<Framed<Tracked<TcpStream, Tokio>, TcpCodec>, Frames, Tokio>;
 
 /// These lines are all that it takes.
-fn keep_alive(socket: TcpStream) -> (Connection, IdleEvents<Tokio>) {
+fn keep_alive(socket: TcpStream) -> Result<(Connection, IdleEvents<Tokio>), ConfigError> {
     let (socket, idle) = track(socket, IDLE, Tokio);
     let activity = socket.activity();
     let framed = Framed::new(socket, TcpCodec::new());
-    let connection = PingPong::new(framed, Frames::new(), CONFIG, Tokio)
-        .expect("the configuration is valid")
-        .with_activity(activity);
-    (connection, idle)
+    let connection = PingPong::new(framed, Frames::new(), CONFIG, Tokio)?;
+    Ok((connection.with_activity(activity), idle))
 }
 
 /// Says hello until it has no message left, reports what it sees, and ends with the verdict.
@@ -55,7 +53,7 @@ async fn talk(
                 Ok(_) => {}
                 Err(Error::Dead(dead)) => {
                     log.line(name, &format!("DEAD: {dead}"));
-                    return Some(Instant::now());
+                    return Some(Tokio.now());
                 }
                 Err(error) => log.line(name, &format!("{error}")),
             },
@@ -89,16 +87,14 @@ async fn link(mut near: TcpStream, mut far: TcpStream, cut: oneshot::Receiver<()
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let log = Log {
-        start: Instant::now(),
-    };
+    let log = Log { start: Tokio.now() };
     let server = TcpListener::bind("127.0.0.1:0").await?;
     let cable = TcpListener::bind("127.0.0.1:0").await?;
     let client = TcpStream::connect(cable.local_addr()?).await?;
     let (near, _) = cable.accept().await?;
     let far = TcpStream::connect(server.local_addr()?).await?;
     let (accepted, peer) = server.accept().await?;
-    let (server, client) = (keep_alive(accepted), keep_alive(client));
+    let (server, client) = (keep_alive(accepted)?, keep_alive(client)?);
     let promise = client
         .0
         .detection_bound()
@@ -119,7 +115,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A demonstration happens in real time.
     tokio::time::sleep(ms(4500)).await;
-    let cut_at = Instant::now();
+    let cut_at = Tokio.now();
     log.line(
         "LINK",
         "cut, without a FIN or a RST; both sockets stay open",
@@ -156,7 +152,7 @@ impl Log {
     fn line(self, who: &str, what: &str) {
         println!(
             "{:7.2} s  {who:<7} {what}",
-            self.start.elapsed().as_secs_f64()
+            (Tokio.now() - self.start).as_secs_f64()
         );
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use asynchronous_codec::Framed;
 use futures::{SinkExt, StreamExt};
 use liveness::tcp::{Frame, FrameError, Frames, TcpCodec};
-use liveness::{Error, KeepaliveConfig, PingPong, Smol};
+use liveness::{ConfigError, Error, KeepaliveConfig, PingPong, Smol};
 use smol::net::{TcpListener, TcpStream};
 
 const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
@@ -18,13 +18,12 @@ const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
 
 type Connection = PingPong<Framed<TcpStream, TcpCodec>, Frames, Smol>;
 
-fn keep_alive(socket: TcpStream) -> Connection {
+fn keep_alive(socket: TcpStream) -> Result<Connection, ConfigError> {
     let framed = Framed::new(socket, TcpCodec::new());
-    PingPong::new(framed, Frames::new(), CONFIG, Smol).expect("the configuration is valid")
+    PingPong::new(framed, Frames::new(), CONFIG, Smol)
 }
 
-async fn echo(socket: TcpStream) -> Result<(), Error<FrameError>> {
-    let mut connection = keep_alive(socket);
+async fn echo(mut connection: Connection) -> Result<(), Error<FrameError>> {
     while let Some(frame) = connection.next().await {
         connection.send(frame?).await?;
     }
@@ -36,13 +35,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let addr = listener.local_addr()?;
-        let server = smol::spawn(async move {
-            let accepted = listener.accept().await.map_err(FrameError::from);
-            let (socket, _) = accepted.map_err(Error::Transport)?;
-            echo(socket).await
-        });
+        let mut client = keep_alive(TcpStream::connect(addr).await?)?;
+        let (accepted, _) = listener.accept().await?;
+        let server = smol::spawn(echo(keep_alive(accepted)?));
 
-        let mut client = keep_alive(TcpStream::connect(addr).await?);
         client.send(Frame::Data("hello smol".into())).await?;
         if let Some(Frame::Data(text)) = client.next().await.transpose()? {
             println!("client: echoed {:?}", String::from_utf8_lossy(&text));

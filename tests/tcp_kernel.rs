@@ -4,6 +4,7 @@
 #![cfg(feature = "tcp")]
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "helpers of tests fail by panicking; what is measured here is the kernel's own time"
 )]
@@ -57,7 +58,7 @@ fn every_option_reads_back() {
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
     }
     #[cfg(target_os = "linux")]
-    assert_eq!(socket.tcp_user_timeout().unwrap(), Some(secs(30)));
+    assert_eq!(socket.tcp_user_timeout().unwrap(), Some(secs(11 + 4 * 7)));
     assert!(!SockRef::from(&server).keepalive().unwrap());
 
     // Applied again, the last one counts, and nothing of the first is left.
@@ -184,6 +185,20 @@ fn the_bound_is_arithmetic() {
         let limited = bound(10, 3, 9).user_timeout(Duration::from_millis(limit));
         assert_eq!(limited.detection_bound(), Duration::from_millis(expected));
     }
+    // The default user timeout changes nothing, and is cut to what the option takes.
+    let default = KernelKeepalive::new().idle(secs(10)).interval(secs(3));
+    assert_eq!(default.retries(9).detection_bound(), secs(10 + 9 * 3));
+    let longest = KernelKeepalive::new()
+        .idle(secs(32_767))
+        .interval(secs(32_767))
+        .retries(127);
+    let expected = if cfg!(target_os = "linux") {
+        secs(32_767 * 66) // the first probe time beyond 2^31 ms
+    } else {
+        secs(32_767 * 128)
+    };
+    assert_eq!(longest.detection_bound(), expected);
+    longest.apply(&connection().0).unwrap();
     // Values that are refused have no bound, but are no reason to panic.
     let wild = bound(u64::MAX, u64::MAX, u32::MAX);
     assert_eq!(wild.detection_bound(), Duration::MAX);
@@ -205,12 +220,13 @@ mod linux {
         let most = KernelKeepalive::new()
             .idle(secs(32_767))
             .interval(secs(32_767))
-            .retries(127)
-            .user_timeout(Duration::from_millis(i32::MAX as u64));
+            .retries(127);
         most.apply(&client).unwrap();
         let socket = SockRef::from(&client);
         assert_eq!(socket.tcp_keepalive_time().unwrap(), secs(32_767));
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), 127);
+        let longest = Duration::from_millis(i32::MAX as u64);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(longest));
         // One more, past our checks: the kernel says no.
         let params = socket2::TcpKeepalive::new;
         for beyond in [
@@ -291,6 +307,11 @@ mod linux {
         // All at once, because each takes its seconds.
         let found = [
             keepalive(1, 1, 2),
+            // The default: both say the same.
+            KernelKeepalive::new()
+                .idle(secs(1))
+                .interval(secs(1))
+                .retries(2),
             // With a user timeout the number of retries is not heeded ...
             keepalive(1, 1, 1).user_timeout(secs(3)),
             // ... and one that is over before the first probe waits for the second.

@@ -565,7 +565,7 @@ impl KeepaliveConfig {
 }
 
 /// The `nth` number of a stream of evenly spread ones: Steele, Lea and Flood's SplitMix64 (2014).
-fn splitmix(seed: u64, nth: u64) -> u64 {
+pub(crate) fn splitmix(seed: u64, nth: u64) -> u64 {
     let mut z = seed.wrapping_add(nth.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

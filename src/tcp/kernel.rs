@@ -8,6 +8,7 @@ use std::os::windows::io::AsSocket;
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use crate::time::shorter;
 
 /// The widest of idle and interval that every platform takes: Linux's `MAX_TCP_KEEPIDLE` and
 /// `MAX_TCP_KEEPINTVL` (`include/net/tcp.h`), in seconds.
@@ -34,7 +35,7 @@ const HAS_USER_TIMEOUT: bool = cfg!(any(
 /// | [`idle`](Self::idle) | 15 s | 7200 s | 1 s to 32 767 s, whole seconds |
 /// | [`interval`](Self::interval) | 5 s | 75 s (Windows 1 s) | 1 s to 32 767 s, whole seconds |
 /// | [`retries`](Self::retries) | 3 | 9 (Apple, FreeBSD 8; Windows 10) | 1 to 127 |
-/// | [`user_timeout`](Self::user_timeout) | 30 s on Linux, Android, Fuchsia; else none | none | 1 ms to 24.8 days, whole milliseconds |
+/// | [`user_timeout`](Self::user_timeout) | `idle + retries * interval` on Linux, Android and Fuchsia, else none | none | 1 ms to 24.8 days, whole milliseconds |
 ///
 /// The ranges are Linux's, the narrowest, on every platform, so that what works on one machine is
 /// not refused by the next. Nothing is rounded: what does not fit is an error.
@@ -49,10 +50,10 @@ const HAS_USER_TIMEOUT: bool = cfg!(any(
 /// retransmissions ask instead, and on Linux they go on for 15 minutes and longer (`tcp_retries2`).
 /// A client that writes into a dead connection would wait for that. `user_timeout` ends it: the
 /// connection fails when bytes stay unacknowledged for so long. So it is on by default wherever it
-/// exists. Two things to know about it on Linux:
+/// exists, and as long as the probes take. Two things to know about it on Linux:
 ///
 /// * It takes the place of `retries`: unanswered probes end the connection at the first probe time
-///   that is not before `user_timeout`.
+///   that is not before `user_timeout`. Its default says the same as `retries` does.
 /// * It also ends a connection whose peer takes no bytes for so long (its window is closed because
 ///   its program does not read), although that peer's kernel answers.
 ///
@@ -63,22 +64,28 @@ const HAS_USER_TIMEOUT: bool = cfg!(any(
 /// const KEEPALIVE: KernelKeepalive = KernelKeepalive::new()
 ///     .idle(Duration::from_secs(10))
 ///     .interval(Duration::from_secs(2))
-///     .user_timeout(Duration::from_secs(16));
+///     .retries(3);
 /// assert_eq!(KEEPALIVE.detection_bound(), Duration::from_secs(16));
 ///
-/// # fn main() -> std::io::Result<()> {
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 /// let socket = std::net::TcpStream::connect(listener.local_addr()?)?;
 /// KEEPALIVE.apply(&socket)?;
-/// # Ok(())
-/// # }
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KernelKeepalive {
     idle: Duration,
     interval: Duration,
     retries: u32,
-    user_timeout: Option<Duration>,
+    user_timeout: UserTimeout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum UserTimeout {
+    Off,
+    /// As long as the probes take.
+    Probes,
+    Fixed(Duration),
 }
 
 impl KernelKeepalive {
@@ -91,16 +98,11 @@ impl KernelKeepalive {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        let user_timeout = if HAS_USER_TIMEOUT {
-            Some(Duration::from_secs(30))
-        } else {
-            None
-        };
         Self {
             idle: Duration::from_secs(15),
             interval: Duration::from_secs(5),
             retries: 3,
-            user_timeout,
+            user_timeout: UserTimeout::Probes,
         }
     }
 
@@ -130,7 +132,7 @@ impl KernelKeepalive {
             idle: Duration::from_secs(7200),
             interval: Duration::from_secs(interval),
             retries,
-            user_timeout: None,
+            user_timeout: UserTimeout::Off,
         }
     }
 
@@ -164,13 +166,13 @@ impl KernelKeepalive {
 
     /// How many probes may stay unanswered. Default 3.
     ///
-    /// Not heeded by Linux while a [`user_timeout`](Self::user_timeout) is set. On Windows it needs
-    /// version 1703 of Windows 10.
+    /// A [`user_timeout`](Self::user_timeout) of your own overrules it. On Windows it needs version
+    /// 1703 of Windows 10.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use liveness::tcp::KernelKeepalive;
-    /// let keepalive = KernelKeepalive::new().retries(5).no_user_timeout();
+    /// let keepalive = KernelKeepalive::new().retries(5);
     /// assert_eq!(keepalive.detection_bound(), Duration::from_secs(15 + 5 * 5));
     /// ```
     #[must_use]
@@ -179,10 +181,11 @@ impl KernelKeepalive {
         self
     }
 
-    /// How long sent bytes may stay unacknowledged; whole milliseconds. Default 30 s.
+    /// How long sent bytes may stay unacknowledged; whole milliseconds. Default as long as the
+    /// probes take: `idle + retries * interval`.
     ///
-    /// Linux, Android and Fuchsia only; elsewhere [`apply`](Self::apply) refuses one that was set
-    /// here.
+    /// Linux, Android and Fuchsia only: elsewhere there is none by default, and
+    /// [`apply`](Self::apply) refuses one that was set here.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -192,7 +195,7 @@ impl KernelKeepalive {
     /// ```
     #[must_use]
     pub const fn user_timeout(mut self, user_timeout: Duration) -> Self {
-        self.user_timeout = Some(user_timeout);
+        self.user_timeout = UserTimeout::Fixed(user_timeout);
         self
     }
 
@@ -205,15 +208,15 @@ impl KernelKeepalive {
     /// ```
     #[must_use]
     pub const fn no_user_timeout(mut self) -> Self {
-        self.user_timeout = None;
+        self.user_timeout = UserTimeout::Off;
         self
     }
 
     /// The longest time from the last segment of the peer to the error, for a connection with
     /// nothing in flight.
     ///
-    /// `idle + retries * interval`; with a [`user_timeout`](Self::user_timeout), the first probe
-    /// time after the first probe that is not before it. The kernel's timers are coarse: Linux may
+    /// `idle + retries * interval`; with a [`user_timeout`](Self::user_timeout) of your own, the
+    /// first probe time after the first probe that is not before it. The kernel's timers are coarse: Linux may
     /// fire them an eighth of each wait late.
     ///
     /// Bytes in flight have no such bound without a `user_timeout`. With one, the connection ends at
@@ -235,7 +238,7 @@ impl KernelKeepalive {
     /// ```
     #[must_use]
     pub const fn detection_bound(&self) -> Duration {
-        let waits = match self.user_timeout {
+        let waits = match self.unacked_limit() {
             Some(limit) => {
                 let beyond = limit.saturating_sub(self.idle).as_millis();
                 let interval = self.interval.as_millis();
@@ -255,6 +258,24 @@ impl KernelKeepalive {
         };
         self.idle
             .saturating_add(self.interval.saturating_mul(waits))
+    }
+
+    /// The user timeout in force; `None` where there is none.
+    const fn unacked_limit(&self) -> Option<Duration> {
+        match self.user_timeout {
+            UserTimeout::Off => None,
+            UserTimeout::Probes if !HAS_USER_TIMEOUT => None,
+            UserTimeout::Probes => {
+                let probes = self.interval.saturating_mul(self.retries);
+                let all = self.idle.saturating_add(probes);
+                if shorter(all, LONGEST_USER_TIMEOUT) {
+                    Some(all)
+                } else {
+                    Some(LONGEST_USER_TIMEOUT)
+                }
+            }
+            UserTimeout::Fixed(limit) => Some(limit),
+        }
     }
 
     /// Sets the options on `socket`: any TCP socket of std, Tokio, smol or another library.
@@ -304,9 +325,11 @@ impl KernelKeepalive {
         }
         let name = "user_timeout";
         match self.user_timeout {
-            Some(_) if !HAS_USER_TIMEOUT => Err(ConfigError::Unsupported { name }),
-            Some(limit) => fits(name, limit, Duration::from_millis(1), LONGEST_USER_TIMEOUT),
-            None => Ok(()),
+            UserTimeout::Off | UserTimeout::Probes => Ok(()),
+            UserTimeout::Fixed(_) if !HAS_USER_TIMEOUT => Err(ConfigError::Unsupported { name }),
+            UserTimeout::Fixed(limit) => {
+                fits(name, limit, Duration::from_millis(1), LONGEST_USER_TIMEOUT)
+            }
         }
     }
 
@@ -346,7 +369,7 @@ impl KernelKeepalive {
 
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     fn set_user_timeout(&self, socket: &socket2::Socket) -> io::Result<()> {
-        socket.set_tcp_user_timeout(self.user_timeout)
+        socket.set_tcp_user_timeout(self.unacked_limit())
     }
 
     #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
