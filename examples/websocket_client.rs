@@ -43,7 +43,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Some(Err(error)) => return Err(error.into()),
                 None => return Ok(println!("closed")),
             },
-            _ = hello.tick() => ws.send(Message::text("hello")).await?,
+            // Why a message cannot be sent, `next()` tells: what the peer said last is still to be read.
+            _ = hello.tick() => drop(ws.send(Message::text("hello")).await),
             _ = tokio::signal::ctrl_c() => ws.send(Message::Close(None)).await?,
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }

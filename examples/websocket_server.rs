@@ -19,11 +19,10 @@ const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .reply_timeout(Duration::from_secs(2));
 
 async fn serve(socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-    // With the bytes below counted, a large message on a slow link is not taken for death.
+    // The bytes below count as life, so that a large message on a slow link does.
     let (socket, _idle) = track(socket, IdleConfig::new(), Tokio);
     let activity = socket.activity();
     let ws = accept_async(socket).await?;
-
     // The one line:
     let mut ws = PingPong::new(ws, Frames::new(), CONFIG, Tokio)?.with_activity(activity);
 
@@ -45,8 +44,8 @@ async fn serve(socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:9001".into());
-    let listener = TcpListener::bind(address).await?;
+    let address = std::env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9001")).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
         let (socket, peer) = listener.accept().await?;

@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, reason = "a test")]
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::{FutureExt, SinkExt, StreamExt};
@@ -11,11 +14,13 @@ use liveness::rt::Runtime;
 use liveness::websocket::{CLOSE_CODE, Fixed, Frames, Json, Text, close_frame, farewell};
 use liveness::{Cause, Dead, Error, IdleConfig, KeepaliveConfig, PingPong, PingWhen, Proof};
 use liveness::{Protocol, Tokio};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Role};
 use tungstenite::{Error as WsError, Message};
 
 const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
@@ -28,10 +33,7 @@ const LONG: Duration = Duration::from_secs(24 * 3600);
 type Socket<S = DuplexStream> = WebSocketStream<S>;
 type Alive<P = Frames, S = DuplexStream> = PingPong<Socket<S>, P, Tokio>;
 
-async fn socket<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
-    io: S,
-    role: Role,
-) -> Socket<S> {
+async fn socket<S: AsyncRead + AsyncWrite + Unpin>(io: S, role: Role) -> Socket<S> {
     Socket::from_raw_socket(io, role, None).await
 }
 
@@ -355,6 +357,68 @@ async fn a_close_of_the_peer_is_data_and_the_end() {
         };
         tokio::join!(peer, us);
     }
+}
+
+/// A socket whose writes fail once the peer is gone, with things still to be read.
+struct Gone<S>(S);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gone<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: Unpin> AsyncWrite for Gone<S> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The answer to a ping cannot be written; what the peer said after it is told all the same.
+#[tokio::test(start_paused = true)]
+async fn a_broken_pipe_does_not_hide_why_the_peer_closed() {
+    let (ours, theirs) = duplex(4096);
+    let mut theirs = socket(theirs, Role::Server).await;
+    theirs
+        .send(Message::Ping("are you there".into()))
+        .await
+        .unwrap();
+    let why = CloseFrame {
+        code: CloseCode::Error,
+        reason: "no reply".into(),
+    };
+    theirs.close(Some(why.clone())).await.unwrap();
+
+    let ours = socket(Gone(ours), Role::Client).await;
+    let mut ours = PingPong::new(ours, Frames::new(), CONFIG, Tokio).unwrap();
+    assert_eq!(
+        ours.next().await.unwrap().unwrap(),
+        Message::Close(Some(why))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_pipe_is_told_when_nothing_is_left_to_read() {
+    let (ours, mut theirs) = duplex(4096);
+    theirs.write_all(b"\x89\x00\x81\x02hi").await.unwrap();
+    let ours = socket(Gone(ours), Role::Client).await;
+    let mut ours = PingPong::new(ours, Frames::new(), CONFIG, Tokio).unwrap();
+    assert_eq!(ours.next().await.unwrap().unwrap(), Message::text("hi"));
+    let error = timeout(Duration::from_secs(1), ours.next()).await.unwrap();
+    let Some(Err(Error::Transport(WsError::Io(error)))) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
 /// A message that takes a minute and a half to arrive: bytes are life, if they are shown.

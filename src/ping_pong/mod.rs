@@ -566,24 +566,30 @@ where
             End::Dead { dead, told: false } => return Poll::Ready(self.finish_dead(Ok(dead))),
             End::Dead { .. } | End::Flooded(_) | End::Eof => return Poll::Ready(None),
         }
+        // What cannot be written is told after what can be read: the peer may have said why.
+        let mut failed = None;
         if self.link.has_rung() {
             // Data may keep coming for ever; what we owe the peer is due all the same.
-            let judged = self.as_mut().poll_judge(Half::Read, Input::Arriving, cx);
-            if let Poll::Ready(dead) = judged {
-                return Poll::Ready(self.finish_dead(dead));
+            match self.as_mut().poll_judge(Half::Read, Input::Arriving, cx) {
+                Poll::Ready(Err(error)) => failed = Some(error),
+                Poll::Ready(dead) => return Poll::Ready(self.finish_dead(dead)),
+                Poll::Pending => {}
             }
         }
         for _ in 0..ABSORBED_AT_ONCE {
             if let Poll::Ready(Err(error)) = self.as_mut().poll_heartbeats(cx) {
-                return Poll::Ready(self.finish_dead(Err(error)));
+                failed = Some(error);
             }
             let message = match self.as_mut().project().transport.poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Some(Err(Error::Transport(error))));
+                    return Poll::Ready(self.finish_dead(Err(error)));
                 }
                 Poll::Ready(None) => return Poll::Ready(self.finish(End::Eof, None)),
                 Poll::Pending => {
+                    if let Some(error) = failed {
+                        return Poll::Ready(self.finish_dead(Err(error)));
+                    }
                     if self.link.is_asleep(Half::Read, cx) {
                         return Poll::Pending;
                     }
