@@ -86,6 +86,7 @@
 //! the texts of errors and events, may change in a minor version: set what you depend on, and match
 //! on variants and fields. The wire formats carry a version of their own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
 
 pub mod detector;
 mod error;
@@ -94,6 +95,9 @@ pub mod heartbeat;
 mod idle;
 pub mod io;
 pub mod keepalive;
+pub mod metrics;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;
@@ -101,9 +105,12 @@ mod seq;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 mod time;
+#[cfg(feature = "websocket")]
+#[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+pub mod websocket;
 
 pub use error::{ConfigError, DecodeError, Error};
-pub use heartbeat::Payload;
+pub use heartbeat::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Payload};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{Limit, PingWhen, Proof};

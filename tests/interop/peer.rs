@@ -15,12 +15,12 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio_util::codec::Framed;
 
 /// What every connection here is kept alive by. Generous, so that a slow machine is no dead peer.
-pub const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
+pub(crate) const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .interval(Duration::from_millis(1000))
     .reply_timeout(Duration::from_millis(2000));
 
 /// The kernel's own keepalive, where a test asks for it: 1 s + 3 * 1 s.
-pub const KERNEL: KernelKeepalive = KernelKeepalive::new()
+pub(crate) const KERNEL: KernelKeepalive = KernelKeepalive::new()
     .idle(Duration::from_secs(1))
     .interval(Duration::from_secs(1))
     .retries(3)
@@ -32,14 +32,14 @@ const ADDRESS: &str = "LIVENESS_ADDRESS";
 const REPORT: &str = "REPORT ";
 
 /// A running peer.
-pub struct Peer {
+pub(crate) struct Peer {
     child: Child,
     reports: Lines<BufReader<ChildStdout>>,
 }
 
 impl Peer {
     /// Starts a role, by way of `wrapper` (a program and its arguments) if there is one.
-    pub fn start(wrapper: &[&str], role: &str, address: &str) -> Self {
+    pub(crate) fn start(wrapper: &[&str], role: &str, address: &str) -> Self {
         let exe = std::env::current_exe().unwrap();
         let mut words = wrapper.iter().map(ToString::to_string).collect::<Vec<_>>();
         words.push(exe.to_str().unwrap().to_owned());
@@ -58,7 +58,7 @@ impl Peer {
     }
 
     /// The next report that begins with `word`, or a panic that says what came instead.
-    pub async fn report(&mut self, word: &str) -> String {
+    pub(crate) async fn report(&mut self, word: &str) -> String {
         let mut seen = Vec::new();
         let found = tokio::time::timeout(Duration::from_secs(30), async {
             while let Some(line) = self.reports.next_line().await.unwrap() {
@@ -80,7 +80,7 @@ impl Peer {
     }
 
     /// Every report until the peer ends or `time` is over.
-    pub async fn reports_for(&mut self, time: Duration) -> Vec<String> {
+    pub(crate) async fn reports_for(&mut self, time: Duration) -> Vec<String> {
         let mut seen = Vec::new();
         let _ = tokio::time::timeout(time, async {
             while let Some(line) = self.reports.next_line().await.unwrap() {
@@ -92,14 +92,14 @@ impl Peer {
     }
 
     /// Sends a signal, by its name without SIG.
-    pub async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("the peer runs");
         run("sh", &["-c", &format!("kill -{name} {pid}")]).await;
     }
 }
 
 /// Runs a program to its end, which must be a good one.
-pub async fn run(program: &str, args: &[&str]) {
+pub(crate) async fn run(program: &str, args: &[&str]) {
     let done = Command::new(program).args(args).output().await;
     let done = done.unwrap_or_else(|error| panic!("{program}: {error}"));
     let stderr = String::from_utf8_lossy(&done.stderr);
