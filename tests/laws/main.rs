@@ -8,9 +8,11 @@
 )]
 
 mod config;
+mod detector;
 mod idle;
 mod keepalive;
 mod machine;
+mod measures;
 mod sim;
 
 use std::sync::LazyLock;
