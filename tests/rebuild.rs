@@ -5,7 +5,8 @@
 //! its limit is a tick of its clock longer here, since a deadline is reached at the instant itself.
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests: any instant will do as the origin"
+    clippy::unwrap_used,
+    reason = "tests: any instant will do as the origin, and what is refused is a failure"
 )]
 
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@ use liveness::detector::{FailureDetector, FixedTimeout, MissedCount};
 use proptest::prelude::*;
 
 use crate::config::ms;
-use crate::{cases, origin};
+use crate::{origin, runs};
 
 /// What reaches a detector, with the milliseconds since the step before.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +93,7 @@ fn play<D: FailureDetector>(
 }
 
 proptest! {
-    #![proptest_config(cases(4_000))]
+    #![proptest_config(runs(4_000))]
 
     #[test]
     fn fixed_is_the_last_beat_and_a_time(

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::config::{Setup, ms, setups};
 use crate::machine::{self, Machine, Step, script};
 use crate::sim::{Answer, Record, World, run};
-use crate::{cases, origin};
+use crate::{origin, runs};
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
@@ -158,7 +158,7 @@ impl Machine for Asking {
 }
 
 proptest! {
-    #![proptest_config(cases(4_000))]
+    #![proptest_config(runs(4_000))]
 
     #[test]
     fn law_2_prompt(setup in setups(), script in script(op)) {
@@ -332,7 +332,7 @@ fn longest_gap(times: &[u64], end: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(cases(3_000))]
+    #![proptest_config(runs(3_000))]
 
     /// P2, laws 7 and 8: whatever peer and application do, from the last proof of life to the verdict
     /// it takes no longer than the bound, and no less than the limit that ran out.
@@ -410,7 +410,7 @@ proptest! {
             babble: world.babble.iter().chain([&1]).map(|gap| gap % (shortest * MILLI)).collect(),
             cut: None,
             answers: Vec::new(),
-            end: 500 * MILLI,
+            end: 200 * MILLI,
             ..world
         };
         prop_assert_eq!(run(setup.config(), &world).dead, None);

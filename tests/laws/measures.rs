@@ -8,10 +8,10 @@ use liveness::flood::{FloodGuard, FloodLimit};
 use liveness::rtt::Rtt;
 use proptest::prelude::*;
 
-use crate::{cases, origin};
+use crate::{origin, runs};
 
 proptest! {
-    #![proptest_config(cases(2_000))]
+    #![proptest_config(runs(2_000))]
 
     /// Section 2 of the RFC, in floating point; whole nanoseconds stay within one part in a million.
     #[test]
