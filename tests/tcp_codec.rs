@@ -525,6 +525,21 @@ mod on_futures_io {
         });
     }
 
+    #[test]
+    fn an_error_is_repeated_and_nothing_is_kept() {
+        futures::executor::block_on(async {
+            let mut wire = encoded(&[data("one")]).to_vec();
+            wire.extend([0; 20_000]);
+            let mut framed = FramedRead::new(&wire[..], TcpCodec::<Bytes>::new());
+            assert_eq!(framed.next().await.unwrap().unwrap(), data("one"));
+            for _ in 0..5 {
+                let error = framed.next().await.unwrap().unwrap_err();
+                assert!(matches!(error, FrameError::Decode(_)), "{error}");
+                assert!(framed.read_buffer().is_empty());
+            }
+        });
+    }
+
     proptest! {
         #[test]
         fn framed_agrees_with_the_codec(wire in any_damaged_stream()) {

@@ -5,6 +5,7 @@
 //! early (so it is set again for the rest); a busy connection must not touch its timer (so one that
 //! is set early enough is left alone); a timer that has fired must not be polled again.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +36,6 @@ const EARLY_FIRES: u32 = 4;
 /// assert!(now >= due);
 /// # });
 /// ```
-#[derive(Debug)]
 pub struct Alarm<R: Runtime> {
     rt: R,
     timer: Option<Pin<Box<R::Timer>>>,
@@ -119,6 +119,12 @@ impl<R: Runtime> Alarm<R> {
         self.bell.rung.load(Ordering::Acquire)
     }
 
+    /// Whether a poll with the waker of the last one would wait for `deadline` and change nothing.
+    #[inline]
+    pub(crate) fn is_set_for(&self, deadline: Instant) -> bool {
+        !self.has_rung() && self.set_to.is_some_and(|set_to| set_to <= deadline)
+    }
+
     /// The bell itself, to be rung from elsewhere: the task is woken and its next poll asks the
     /// clock again.
     pub(crate) fn bell(&self) -> Arc<Bell> {
@@ -160,6 +166,17 @@ impl<R: Runtime> Alarm<R> {
             .poll_expired(&mut Context::from_waker(&waker));
         self.set_to = fired.is_pending().then_some(deadline);
         fired
+    }
+}
+
+// The timer is boxed and nothing else is ever pinned.
+impl<R: Runtime> Unpin for Alarm<R> {}
+
+impl<R: Runtime> fmt::Debug for Alarm<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alarm")
+            .field("set_to", &self.set_to)
+            .finish_non_exhaustive()
     }
 }
 

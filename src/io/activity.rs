@@ -1,0 +1,279 @@
+//! The activity record of one connection, shared by the side that moves bytes and the side that
+//! watches.
+//!
+//! The side that moves bytes only counts them: a plain store a call, no lock, no timer, and, past a
+//! small credit, no clock (see [`dating`](super::dating)). The side that watches finds out, when its
+//! timer fires, whether anything moved and when.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::dating::CREDIT;
+use crate::rt::{Bell, Runtime};
+
+/// Set in place of a date by an operation that did not ask the clock.
+const UNDATED: u64 = u64::MAX;
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+struct Lane {
+    bytes: AtomicU64,
+    /// Nanoseconds from the record's start to the last operation, or [`UNDATED`].
+    at: AtomicU64,
+}
+
+/// What both sides see.
+#[derive(Debug)]
+pub(super) struct Record {
+    start: Instant,
+    read: Lane,
+    written: Lane,
+    credit: AtomicU32,
+    closed: AtomicBool,
+    /// Reader idleness is to be held while nobody waits for input.
+    hold: AtomicBool,
+    /// Somebody waits for input.
+    waiting: AtomicBool,
+    /// The watching side holds, and wants to hear when somebody waits.
+    held: AtomicBool,
+}
+
+/// The direction of an operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Direction {
+    Read,
+    Written,
+}
+
+/// The moving side's end of a record; dropping it closes the record.
+#[derive(Debug)]
+pub(super) struct Notes<R> {
+    record: Arc<Record>,
+    bell: Arc<Bell>,
+    rt: R,
+}
+
+/// The watching side's end of a record.
+#[derive(Debug)]
+pub(super) struct Watch {
+    record: Arc<Record>,
+    read: u64,
+    written: u64,
+}
+
+/// What has moved since the last look, with the dates.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    pub(super) read: Option<Instant>,
+    pub(super) written: Option<Instant>,
+}
+
+/// How many bytes have passed through a [`Tracked`](super::Tracked) socket, readable from anywhere.
+///
+/// Cheap to clone and to read. A message layer above the socket uses it to see that a large message
+/// is on its way: [`PingPong::with_activity`](crate::PingPong::with_activity).
+///
+/// ```
+/// # #[cfg(feature = "tokio")] {
+/// use liveness::{IdleConfig, Tokio};
+/// use liveness::io::track;
+/// use tokio::io::AsyncWriteExt;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let (mut socket, _events) = track(tokio::io::sink(), IdleConfig::new(), Tokio);
+/// let activity = socket.activity();
+/// socket.write_all(b"hello").await?;
+/// assert_eq!(activity.bytes_written(), 5);
+/// # Ok::<(), std::io::Error>(()) }).unwrap();
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Activity {
+    record: Arc<Record>,
+}
+
+impl Activity {
+    /// How many bytes were read from the socket so far.
+    ///
+    /// ```
+    /// # use liveness::io::Activity;
+    /// fn has_heard_anything(activity: &Activity) -> bool {
+    ///     activity.bytes_read() > 0
+    /// }
+    /// ```
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.record.read.bytes.load(Ordering::Acquire)
+    }
+
+    /// How many bytes the socket has accepted so far.
+    ///
+    /// ```
+    /// # use liveness::io::Activity;
+    /// fn progress(activity: &Activity, since: u64) -> u64 {
+    ///     activity.bytes_written() - since
+    /// }
+    /// ```
+    #[must_use]
+    pub fn bytes_written(&self) -> u64 {
+        self.record.written.bytes.load(Ordering::Acquire)
+    }
+}
+
+/// A record that begins at `now`, with both its ends. `timed`: whether anybody wants dates.
+pub(super) fn record<R: Runtime>(bell: Arc<Bell>, rt: R, timed: bool) -> (Notes<R>, Watch) {
+    let record = Arc::new(Record {
+        start: rt.now(),
+        read: Lane::default(),
+        written: Lane::default(),
+        credit: AtomicU32::new(if timed { CREDIT } else { 0 }),
+        closed: AtomicBool::new(false),
+        hold: AtomicBool::new(false),
+        waiting: AtomicBool::new(false),
+        held: AtomicBool::new(false),
+    });
+    let watch = Watch {
+        record: Arc::clone(&record),
+        read: 0,
+        written: 0,
+    };
+    (Notes { record, bell, rt }, watch)
+}
+
+impl<R: Runtime> Notes<R> {
+    /// `bytes` went through. Zero is no activity.
+    #[inline]
+    pub(super) fn note(&self, direction: Direction, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let record = &*self.record;
+        let lane = record.lane(direction);
+        // There is one moving side, and it has the socket to itself: load and store will do.
+        let total = lane
+            .bytes
+            .load(Ordering::Relaxed)
+            .wrapping_add(bytes as u64);
+        let credit = record.credit.load(Ordering::Relaxed);
+        if credit == 0 {
+            lane.at.store(UNDATED, Ordering::Relaxed);
+            lane.bytes.store(total, Ordering::Release);
+        } else {
+            self.note_dated(lane, total, credit - 1);
+        }
+    }
+
+    #[cold]
+    fn note_dated(&self, lane: &Lane, total: u64, credit: u32) {
+        let since = self.rt.now().saturating_duration_since(self.record.start);
+        let at = u64::try_from(since.as_nanos()).unwrap_or(UNDATED);
+        lane.at.store(at, Ordering::Relaxed);
+        lane.bytes.store(total, Ordering::Release);
+        self.record.credit.store(credit, Ordering::Relaxed);
+        if credit == 0 {
+            self.bell.ring();
+        }
+    }
+
+    /// A read has to wait, or no longer has to.
+    #[inline]
+    pub(super) fn note_waiting(&self, waiting: bool) {
+        let record = &*self.record;
+        if !record.hold.load(Ordering::Relaxed) {
+            return;
+        }
+        record.waiting.store(waiting, Ordering::SeqCst);
+        if waiting && record.held.load(Ordering::SeqCst) {
+            self.bell.ring();
+        }
+    }
+
+    pub(super) fn activity(&self) -> Activity {
+        Activity {
+            record: Arc::clone(&self.record),
+        }
+    }
+}
+
+impl<R> Drop for Notes<R> {
+    fn drop(&mut self) {
+        self.record.closed.store(true, Ordering::SeqCst);
+        self.bell.ring();
+    }
+}
+
+impl Record {
+    #[inline]
+    fn lane(&self, direction: Direction) -> &Lane {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Written => &self.written,
+        }
+    }
+
+    fn date(&self, lane: &Lane, now: Instant) -> Instant {
+        match lane.at.load(Ordering::Relaxed) {
+            UNDATED => now,
+            at => self
+                .start
+                .checked_add(Duration::from_nanos(at))
+                .map_or(now, |at| at.min(now)),
+        }
+    }
+}
+
+impl Watch {
+    /// What has moved since the last look; what carries no date is dated `now`.
+    pub(super) fn look(&mut self, now: Instant) -> Moved {
+        let record = &*self.record;
+        let read = record.read.bytes.load(Ordering::Acquire);
+        let written = record.written.bytes.load(Ordering::Acquire);
+        let moved = Moved {
+            read: (read != self.read).then(|| record.date(&record.read, now)),
+            written: (written != self.written).then(|| record.date(&record.written, now)),
+        };
+        (self.read, self.written) = (read, written);
+        moved
+    }
+
+    /// Whether the moving side has stopped asking the clock.
+    pub(super) fn is_undated(&self) -> bool {
+        self.record.credit.load(Ordering::Relaxed) == 0
+    }
+
+    /// Lets the moving side ask the clock again, for a while.
+    pub(super) fn refill(&self) {
+        self.record.credit.store(CREDIT, Ordering::Relaxed);
+    }
+
+    /// Whether the socket is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.record.closed.load(Ordering::SeqCst)
+    }
+
+    /// Asks the moving side to tell whether somebody waits for input.
+    pub(super) fn set_hold(&self, hold: bool) {
+        self.record.hold.store(hold, Ordering::SeqCst);
+    }
+
+    /// Whether somebody waits for input; if not, the bell rings when somebody does.
+    pub(super) fn is_awaited(&self) -> bool {
+        let record = &*self.record;
+        if !record.hold.load(Ordering::Relaxed) {
+            return true;
+        }
+        record.held.store(true, Ordering::SeqCst);
+        let waiting = record.waiting.load(Ordering::SeqCst);
+        record.held.store(!waiting, Ordering::SeqCst);
+        waiting
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Nobody looks any more: no clock is to be asked, no bell to be rung.
+        self.record.credit.store(0, Ordering::Relaxed);
+        self.record.hold.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,117 @@
+//! [`Dating`]: when the last byte went through, without asking the clock each time.
+//!
+//! Reading a clock costs more than everything else a wrapper does, so it is rationed. A quiet
+//! connection has *credit*: its next [`CREDIT`] operations are dated exactly. A busy one has used
+//! that up: its operations only leave a note, and a *tick* comes to date it. A tick is a sixteenth
+//! of the shortest period that is timed, so that is the most by which a date can be off, and it is
+//! off to the safe side: received bytes are dated late (the peer is never accused early), sent bytes
+//! early (what we promised to send is never late).
+
+use std::time::{Duration, Instant};
+
+use crate::time::{SHORTEST, later, reached};
+
+/// How many operations of a connection that was quiet are dated by the clock.
+pub(crate) const CREDIT: u32 = 16;
+
+/// The tick for a connection whose shortest timed period is `period`: a sixteenth of it, at least
+/// 1 ms.
+pub(crate) fn tick_of(period: Duration) -> Duration {
+    (period / 16).max(SHORTEST)
+}
+
+/// Dates what passes through one task's own connection.
+#[derive(Debug)]
+pub(crate) struct Dating {
+    /// `None` when nothing is timed.
+    tick: Option<Duration>,
+    tick_at: Option<Instant>,
+    credit: u32,
+    received: bool,
+    sent: bool,
+    /// The last time that was read: what was sent since was sent after it.
+    clock: Instant,
+}
+
+/// The dates of what was noted and not dated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dated {
+    pub(crate) received: Option<Instant>,
+    pub(crate) sent: Option<Instant>,
+}
+
+impl Dating {
+    pub(crate) fn new(period: Option<Duration>, now: Instant) -> Self {
+        let tick = period.map(tick_of);
+        let credit = if tick.is_some() { CREDIT } else { 0 };
+        Self {
+            tick,
+            tick_at: None,
+            credit,
+            received: false,
+            sent: false,
+            clock: now,
+        }
+    }
+
+    /// By how much a date may be off.
+    pub(crate) fn slack(&self) -> Duration {
+        self.tick.unwrap_or_default()
+    }
+
+    /// Changes the period; what is noted stays noted.
+    pub(crate) fn set_period(&mut self, period: Option<Duration>, now: Instant) {
+        self.tick = period.map(tick_of);
+        self.credit = 0;
+        self.tick_at = self.tick.and_then(|tick| later(now, tick));
+    }
+
+    /// Bytes came in. `Some` is their exact date; `None` means that the next tick dates them.
+    #[inline]
+    pub(crate) fn note_received(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        if self.credit == 0 {
+            self.received = true;
+            return None;
+        }
+        Some(self.spend(now()))
+    }
+
+    /// Bytes went out. `Some` is their exact date; `None` means that the next tick dates them.
+    #[inline]
+    pub(crate) fn note_sent(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        if self.credit == 0 {
+            self.sent = true;
+            return None;
+        }
+        Some(self.spend(now()))
+    }
+
+    #[cold]
+    fn spend(&mut self, now: Instant) -> Instant {
+        self.credit -= 1;
+        self.clock = now;
+        if self.credit == 0 {
+            self.tick_at = self.tick.and_then(|tick| later(now, tick));
+        }
+        now
+    }
+
+    /// When the next tick is due. It may have come nearer after any note.
+    pub(crate) const fn next_tick(&self) -> Option<Instant> {
+        self.tick_at
+    }
+
+    /// The clock was read: dates what is noted.
+    pub(crate) fn settle(&mut self, now: Instant) -> Dated {
+        let received = std::mem::take(&mut self.received).then_some(now);
+        let sent = std::mem::take(&mut self.sent).then_some(self.clock);
+        self.clock = self.clock.max(now);
+        if received.is_some() || sent.is_some() {
+            self.tick_at = self.tick.and_then(|tick| later(now, tick));
+        } else if reached(self.tick_at, now) || (self.tick_at.is_none() && self.tick.is_some()) {
+            self.tick_at = None;
+            self.credit = CREDIT;
+        }
+        Dated { received, sent }
+    }
+}

@@ -1,0 +1,335 @@
+//! [`IdleTimeout`]: a socket that fails when nothing has moved for too long.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::io::{AsyncRead, AsyncWrite};
+use pin_project::pin_project;
+
+use super::dating::Dating;
+use crate::idle::{IdleConfig, IdleDetector};
+use crate::rt::{Alarm, BothTasks, Half, Runtime};
+use crate::time::{Brief, earlier};
+
+/// A socket whose reads and writes fail with [`io::ErrorKind::TimedOut`] once no byte has moved in
+/// either direction for a while: for a socket that is handed to other people's code.
+///
+/// The verdict comes only to somebody who is waiting: a read or write that is under way when the
+/// time is over fails, and so does everything after it. Input is drained first: as long as the
+/// socket has bytes, reads succeed. Both directions count, so a long download is not idle because
+/// nothing is written. The error comes at most a sixteenth of the period late on a connection that
+/// has just been busy (see [`track`](super::track)), and never early.
+///
+/// To act on silence instead of failing, use [`track`](super::track).
+///
+/// ```
+/// use std::time::Duration;
+/// use liveness::Tokio;
+/// use liveness::io::IdleTimeout;
+/// use tokio::io::AsyncReadExt;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let (socket, _peer) = tokio::io::duplex(64);
+/// let mut socket = IdleTimeout::new(socket, Duration::from_secs(30), Tokio);
+/// let error = socket.read_u8().await.unwrap_err();
+/// assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+/// assert!(error.to_string().starts_with("no byte read or written for 30"));
+/// # });
+/// ```
+#[pin_project]
+#[derive(Debug)]
+pub struct IdleTimeout<S, R: Runtime> {
+    #[pin]
+    io: S,
+    guard: Guard<R>,
+}
+
+#[derive(Debug)]
+struct Guard<R: Runtime> {
+    detector: IdleDetector,
+    dating: Dating,
+    alarm: Alarm<R>,
+    tasks: BothTasks,
+    idle_for: Option<Duration>,
+}
+
+impl<S, R: Runtime> IdleTimeout<S, R> {
+    /// Fails reads and writes of `io` after `after` without a byte; at least 1 ms, zero is off.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{Tokio, io::IdleTimeout};
+    /// let socket = IdleTimeout::new(futures::io::empty(), Duration::from_secs(30), Tokio);
+    /// # drop(socket);
+    /// ```
+    pub fn new(io: S, after: Duration, rt: R) -> Self {
+        let (now, config) = (rt.now(), IdleConfig::new().all(after));
+        let guard = Guard {
+            detector: IdleDetector::new(config, now),
+            dating: Dating::new(config.shortest(), now),
+            alarm: Alarm::new(rt),
+            tasks: BothTasks::new(),
+            idle_for: None,
+        };
+        Self { io, guard }
+    }
+
+    /// The socket itself.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{Tokio, io::IdleTimeout};
+    /// let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
+    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
+    /// ```
+    #[must_use]
+    pub const fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// The socket itself; what is read or written through it is not counted.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{Tokio, io::IdleTimeout};
+    /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
+    /// socket.get_mut().set_position(1);
+    /// ```
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
+    /// The socket itself, pinned.
+    ///
+    /// ```
+    /// # use std::pin::Pin;
+    /// # use std::time::Duration;
+    /// # use liveness::{Tokio, io::IdleTimeout};
+    /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
+    /// Pin::new(&mut socket).get_pin_mut().set_position(1);
+    /// ```
+    pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
+        self.project().io
+    }
+
+    /// The socket back, without its timeout.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{Tokio, io::IdleTimeout};
+    /// # let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
+    /// assert_eq!(socket.into_inner().into_inner(), [7]);
+    /// ```
+    pub fn into_inner(self) -> S {
+        self.io
+    }
+}
+
+impl<R: Runtime> Guard<R> {
+    /// Runs one operation of the socket: it goes first, and the time is looked at only if it waits.
+    /// `moved` says how many bytes a finished one has moved.
+    fn poll<T>(
+        &mut self,
+        half: Half,
+        cx: &mut Context<'_>,
+        moved: impl FnOnce(&T) -> usize,
+        operation: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Some(idle_for) = self.idle_for {
+            return Poll::Ready(Err(timed_out(idle_for)));
+        }
+        match operation(cx) {
+            Poll::Ready(result) => {
+                if result.as_ref().is_ok_and(|done| moved(done) > 0) {
+                    self.note();
+                }
+                Poll::Ready(result)
+            }
+            Poll::Pending => self
+                .poll_idle(half, cx)
+                .map(|idle_for| Err(timed_out(idle_for))),
+        }
+    }
+
+    #[inline]
+    fn note(&mut self) {
+        let rt = self.alarm.runtime();
+        if let Some(now) = self.dating.note_received(|| rt.now()) {
+            self.detector.on_read(now);
+        }
+    }
+
+    fn poll_idle(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<Duration> {
+        let Self {
+            detector,
+            dating,
+            alarm,
+            tasks,
+            idle_for,
+        } = self;
+        let expired = tasks.poll(half, cx, |cx| {
+            loop {
+                let deadline = earlier(detector.poll_timeout(), dating.next_tick());
+                let Poll::Ready(now) = alarm.poll_at(deadline, cx) else {
+                    return Poll::Pending;
+                };
+                if let Some(moved) = dating.settle(now).received {
+                    detector.on_read(moved);
+                }
+                if let Some(event) = detector.handle_timeout(now) {
+                    return Poll::Ready(event.idle_for);
+                }
+            }
+        });
+        if let Poll::Ready(expired) = expired {
+            *idle_for = Some(expired);
+            tasks.wake(half.other());
+        }
+        expired
+    }
+}
+
+fn timed_out(idle_for: Duration) -> io::Error {
+    let text = format!("no byte read or written for {}", Brief(idle_for));
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+impl<S: AsyncRead, R: Runtime> AsyncRead for IdleTimeout<S, R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.guard.poll(
+            Half::Read,
+            cx,
+            |bytes| *bytes,
+            |cx| this.io.poll_read(cx, buf),
+        )
+    }
+
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.guard.poll(
+            Half::Read,
+            cx,
+            |bytes| *bytes,
+            |cx| this.io.poll_read_vectored(cx, bufs),
+        )
+    }
+}
+
+impl<S: AsyncWrite, R: Runtime> AsyncWrite for IdleTimeout<S, R> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.guard.poll(
+            Half::Write,
+            cx,
+            |bytes| *bytes,
+            |cx| this.io.poll_write(cx, buf),
+        )
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.guard.poll(
+            Half::Write,
+            cx,
+            |bytes| *bytes,
+            |cx| this.io.poll_write_vectored(cx, bufs),
+        )
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        this.guard
+            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        this.guard
+            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_close(cx))
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for IdleTimeout<S, R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        let read = |cx: &mut Context<'_>| {
+            let result = this.io.poll_read(cx, buf);
+            result.map_ok(|()| buf.filled().len().saturating_sub(before))
+        };
+        this.guard
+            .poll(Half::Read, cx, |bytes| *bytes, read)
+            .map_ok(|_| ())
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for IdleTimeout<S, R> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.guard.poll(
+            Half::Write,
+            cx,
+            |bytes| *bytes,
+            |cx| this.io.poll_write(cx, buf),
+        )
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.guard.poll(
+            Half::Write,
+            cx,
+            |bytes| *bytes,
+            |cx| this.io.poll_write_vectored(cx, bufs),
+        )
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        this.guard
+            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        this.guard
+            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_shutdown(cx))
+    }
+}

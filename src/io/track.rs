@@ -1,0 +1,419 @@
+//! [`track`]: idle events of a socket that somebody else goes on using.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::Stream;
+use futures::io::{AsyncRead, AsyncWrite};
+use futures::stream::FusedStream;
+use pin_project::pin_project;
+
+use super::activity::{Activity, Direction, Notes, Watch, record};
+use super::dating::tick_of;
+use crate::idle::{IdleConfig, IdleDetector, IdleEvent};
+use crate::rt::{Alarm, Runtime};
+use crate::time::{earlier, later, reached};
+
+/// Splits the watching from the using: the same socket, and a stream of its idle events.
+///
+/// The socket side counts bytes and nothing else. The stream side owns the timer; poll it in a
+/// `select!` beside the socket or from another task. What counts is bytes: an end of file, a read or
+/// write of zero bytes and a flush are no activity, and a large write is never idle while the socket
+/// takes some of it.
+///
+/// Events are never early. On a quiet connection they are exact; on one that has just been busy
+/// they come at most a sixteenth of the shortest period late, since its reads and writes do not ask
+/// the clock one by one. A shortest period under 16 ms is resolved to 1 ms.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::StreamExt;
+/// use liveness::{IdleConfig, IdleKind, Tokio};
+/// use liveness::io::track;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let (socket, _peer) = tokio::io::duplex(64);
+/// let config = IdleConfig::new().reader(Duration::from_secs(60));
+/// let (socket, mut idle) = track(socket, config, Tokio);
+/// // Use `socket` as before; nothing is read from it here.
+/// let event = idle.next().await.unwrap();
+/// assert_eq!(event.kind, IdleKind::Reader);
+/// drop(socket);
+/// assert_eq!(idle.next().await, None);
+/// # });
+/// ```
+pub fn track<S, R: Runtime>(io: S, config: IdleConfig, rt: R) -> (Tracked<S, R>, IdleEvents<R>) {
+    let alarm = Alarm::new(rt.clone());
+    let now = rt.now();
+    let (notes, watch) = record(alarm.bell(), rt, config.shortest().is_some());
+    let events = IdleEvents {
+        tick: config.shortest().map(tick_of),
+        tick_at: None,
+        detector: IdleDetector::new(config, now),
+        held: false,
+        ended: false,
+        alarm,
+        watch,
+    };
+    (Tracked { io, notes }, events)
+}
+
+/// A socket whose bytes are counted; made by [`track`].
+///
+/// Forwards everything, in futures-io and (feature `tokio`) tokio-io alike: reads into the caller's
+/// buffer untouched, vectored reads and writes, flush, shutdown. Reading and writing is as cancel
+/// safe as the socket itself.
+///
+/// ```
+/// use liveness::{IdleConfig, Tokio};
+/// use liveness::io::{Tracked, track};
+///
+/// let (socket, _events) = track(futures::io::Cursor::new(b"hi".to_vec()), IdleConfig::new(), Tokio);
+/// let socket: Tracked<_, _> = socket;
+/// assert_eq!(socket.into_inner().into_inner(), b"hi");
+/// ```
+#[pin_project]
+#[derive(Debug)]
+pub struct Tracked<S, R> {
+    #[pin]
+    io: S,
+    notes: Notes<R>,
+}
+
+impl<S, R: Runtime> Tracked<S, R> {
+    /// The byte counts, for a message layer above: see
+    /// [`PingPong::with_activity`](crate::PingPong::with_activity).
+    ///
+    /// ```
+    /// # use liveness::{IdleConfig, Tokio, io::track};
+    /// let (socket, _events) = track(futures::io::empty(), IdleConfig::new(), Tokio);
+    /// assert_eq!(socket.activity().bytes_read(), 0);
+    /// ```
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.notes.activity()
+    }
+
+    /// The socket itself.
+    ///
+    /// ```
+    /// # use liveness::{IdleConfig, Tokio, io::track};
+    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
+    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
+    /// ```
+    #[must_use]
+    pub const fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// The socket itself; what is read or written through it is not counted.
+    ///
+    /// ```
+    /// # use liveness::{IdleConfig, Tokio, io::track};
+    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
+    /// socket.get_mut().set_position(1);
+    /// ```
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
+    /// The socket itself, pinned.
+    ///
+    /// ```
+    /// # use std::pin::Pin;
+    /// # use liveness::{IdleConfig, Tokio, io::track};
+    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
+    /// Pin::new(&mut socket).get_pin_mut().set_position(1);
+    /// ```
+    pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
+        self.project().io
+    }
+
+    /// The socket back; the event stream ends.
+    ///
+    /// ```
+    /// # use liveness::{IdleConfig, Tokio, io::track};
+    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
+    /// assert_eq!(socket.into_inner().into_inner(), [7]);
+    /// ```
+    pub fn into_inner(self) -> S {
+        self.io
+    }
+}
+
+/// Counts the bytes of a finished operation, and notes a read that waits.
+#[inline]
+fn noted<R: Runtime>(
+    notes: &Notes<R>,
+    direction: Direction,
+    result: Poll<std::io::Result<usize>>,
+) -> Poll<std::io::Result<usize>> {
+    if let Poll::Ready(Ok(bytes)) = &result {
+        notes.note(direction, *bytes);
+    }
+    if matches!(direction, Direction::Read) {
+        notes.note_waiting(result.is_pending());
+    }
+    result
+}
+
+impl<S: AsyncRead, R: Runtime> AsyncRead for Tracked<S, R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let this = self.project();
+        noted(this.notes, Direction::Read, this.io.poll_read(cx, buf))
+    }
+
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        let this = self.project();
+        noted(
+            this.notes,
+            Direction::Read,
+            this.io.poll_read_vectored(cx, bufs),
+        )
+    }
+}
+
+impl<S: AsyncWrite, R: Runtime> AsyncWrite for Tracked<S, R> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let this = self.project();
+        noted(this.notes, Direction::Written, this.io.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        let this = self.project();
+        noted(
+            this.notes,
+            Direction::Written,
+            this.io.poll_write_vectored(cx, bufs),
+        )
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.project().io.poll_close(cx)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for Tracked<S, R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        let result = this.io.poll_read(cx, buf);
+        // Counted even beside an error: the bytes are in the buffer.
+        this.notes
+            .note(Direction::Read, buf.filled().len().saturating_sub(before));
+        this.notes.note_waiting(result.is_pending());
+        result
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for Tracked<S, R> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let this = self.project();
+        noted(this.notes, Direction::Written, this.io.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        let this = self.project();
+        noted(
+            this.notes,
+            Direction::Written,
+            this.io.poll_write_vectored(cx, bufs),
+        )
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+}
+
+/// The idle events of a [`Tracked`] socket; made by [`track`].
+///
+/// A [`Stream`] that yields events for as long as the silence lasts, and ends when the socket is
+/// dropped. Cancel safe: a dropped `next()` loses nothing. It works from any task; while nobody
+/// polls it, events wait, and those of one kind become one.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::StreamExt;
+/// use liveness::{IdleConfig, Tokio};
+/// use liveness::io::track;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let (socket, _peer) = tokio::io::duplex(64);
+/// let (_socket, mut idle) = track(socket, IdleConfig::new().all(Duration::from_secs(5)), Tokio);
+/// assert!(idle.next().await.unwrap().is_first());
+/// assert_eq!(idle.next().await.unwrap().streak, 2);
+/// # });
+/// ```
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct IdleEvents<R: Runtime> {
+    detector: IdleDetector,
+    alarm: Alarm<R>,
+    watch: Watch,
+    /// How far apart the looks at a busy connection are.
+    tick: Option<Duration>,
+    tick_at: Option<Instant>,
+    held: bool,
+    ended: bool,
+}
+
+impl<R: Runtime> IdleEvents<R> {
+    /// Whether reader idleness is held while nobody waits for input. Default no.
+    ///
+    /// With `true`, a peer whose bytes nobody asks for is not called silent: back-pressure is not
+    /// death. Full periods run from the moment a read has to wait. A read that was begun and
+    /// cancelled counts as waiting until the next one completes.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{IdleConfig, Tokio, io::track};
+    /// # let socket = futures::io::empty();
+    /// let config = IdleConfig::new().reader(Duration::from_secs(60));
+    /// let (socket, idle) = track(socket, config, Tokio);
+    /// let idle = idle.hold_while_unread(true);
+    /// # drop((socket, idle));
+    /// ```
+    pub fn hold_while_unread(self, hold: bool) -> Self {
+        self.watch.set_hold(hold);
+        self
+    }
+
+    /// Changes the periods of a running connection: see [`IdleDetector::set_config`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{IdleConfig, Tokio, io::track};
+    /// # let socket = futures::io::empty();
+    /// let (socket, mut idle) = track(socket, IdleConfig::new(), Tokio);
+    /// idle.set_config(IdleConfig::new().writer(Duration::from_secs(10)));
+    /// # drop(socket);
+    /// ```
+    pub fn set_config(&mut self, config: IdleConfig) {
+        let now = self.alarm.runtime().now();
+        self.look(now);
+        self.detector.set_config(config, now);
+        self.tick = config.shortest().map(tick_of);
+        self.tick_at = self.tick.and_then(|tick| later(now, tick));
+    }
+
+    /// Finds out what has moved, and when to look again if the connection is busy.
+    fn look(&mut self, now: Instant) {
+        let moved = self.watch.look(now);
+        // In the order in which they happened: time does not run back for a detector.
+        match (moved.read, moved.written) {
+            (Some(read), Some(written)) if written < read => {
+                self.detector.on_write(written);
+                self.detector.on_read(read);
+            }
+            (read, written) => {
+                if let Some(read) = read {
+                    self.detector.on_read(read);
+                }
+                if let Some(written) = written {
+                    self.detector.on_write(written);
+                }
+            }
+        }
+        let busy = moved.read.is_some() || moved.written.is_some();
+        if busy && self.watch.is_undated() {
+            self.tick_at = self.tick.and_then(|tick| later(now, tick));
+        } else if reached(self.tick_at, now) || !self.watch.is_undated() {
+            self.tick_at = None;
+            self.watch.refill();
+        }
+    }
+
+    /// Holds or releases reader idleness, by whether somebody waits for input.
+    fn hold(&mut self, now: Instant) {
+        let held = !self.watch.is_awaited();
+        if held {
+            self.detector.pause_reader();
+        } else if self.held {
+            self.detector.resume_reader(now);
+        }
+        self.held = held;
+    }
+}
+
+impl<R: Runtime> Stream for IdleEvents<R> {
+    type Item = IdleEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<IdleEvent>> {
+        let this = self.get_mut();
+        if this.held {
+            this.hold(this.alarm.runtime().now());
+        }
+        loop {
+            let deadline = earlier(this.detector.poll_timeout(), this.tick_at);
+            let expired = this.alarm.poll_at(deadline, cx);
+            if this.ended || this.watch.is_closed() {
+                this.ended = true;
+                return Poll::Ready(None);
+            }
+            let Poll::Ready(now) = expired else {
+                let unwatched = this.tick_at.is_none() && this.watch.is_undated();
+                if let (true, Some(tick)) = (unwatched, this.tick) {
+                    this.tick_at = later(this.alarm.runtime().now(), tick);
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            this.look(now);
+            this.hold(now);
+            if let Some(event) = this.detector.handle_timeout(now) {
+                return Poll::Ready(Some(event));
+            }
+        }
+    }
+}
+
+impl<R: Runtime> FusedStream for IdleEvents<R> {
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
