@@ -143,6 +143,34 @@ pub enum ConfigError {
         /// The largest that works.
         most: u64,
     },
+    /// A duration outside what its receiver takes; zero is no way to turn it off.
+    #[error("{name} ({value:?}) is outside {least:?}..={most:?}")]
+    DurationOutOfRange {
+        /// The setter's name.
+        name: &'static str,
+        /// What was asked for.
+        value: Duration,
+        /// The shortest that works.
+        least: Duration,
+        /// The longest that works.
+        most: Duration,
+    },
+    /// A duration that its receiver would have to round.
+    #[error("{name} ({value:?}) is not a multiple of {step:?}")]
+    TooFine {
+        /// The setter's name.
+        name: &'static str,
+        /// What was asked for.
+        value: Duration,
+        /// What it must be a multiple of.
+        step: Duration,
+    },
+    /// A setting that this platform does not have.
+    #[error("{name} cannot be set on this platform")]
+    Unsupported {
+        /// The setter's name.
+        name: &'static str,
+    },
 }
 
 /// Bytes from a peer that are not what they should be. The text says what was wrong and where.

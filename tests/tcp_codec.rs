@@ -416,6 +416,15 @@ fn frames_answer_with_the_payload_of_their_own_side() {
     assert_eq!(told.iter().collect::<Vec<_>>(), [ping(9, 7), pong(5, 8)]);
 }
 
+/// What one of the `Framed` types made of `wire` is what the codec by itself makes of it.
+#[cfg(any(feature = "tokio", feature = "smol"))]
+fn assert_agrees(wire: &[u8], framed: (Vec<Wire>, Option<liveness::tcp::FrameError>)) {
+    let (frames, end) = feed::<Bytes>(TcpCodec::<Bytes>::DEFAULT_LIMIT, wire, &[wire.len()]);
+    assert_eq!(framed.0, frames);
+    let error = framed.1.map(|error| error.to_string());
+    assert_eq!(error, end.err().map(|error| error.to_string()));
+}
+
 #[cfg(feature = "tokio")]
 mod on_tokio {
     use super::*;
@@ -424,7 +433,7 @@ mod on_tokio {
     use tokio::io::AsyncWriteExt;
     use tokio_util::codec::Framed;
 
-    pub(crate) async fn read_all(wire: &[u8]) -> (Vec<Wire>, Option<FrameError>) {
+    async fn read_all(wire: &[u8]) -> (Vec<Wire>, Option<FrameError>) {
         // Two bytes at a time through the pipe.
         let (mut near, far) = tokio::io::duplex(2);
         let mut framed = Framed::new(far, TcpCodec::<Bytes>::new());
@@ -470,6 +479,14 @@ mod on_tokio {
         assert_eq!(error.to_string(), "data: 9 bytes announced, the limit is 8");
         assert!(near.next().await.is_none());
     }
+
+    proptest! {
+        #[test]
+        fn framed_agrees_with_the_codec(wire in any_damaged_stream()) {
+            let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            assert_agrees(&wire, rt.block_on(read_all(&wire)));
+        }
+    }
 }
 
 #[cfg(feature = "smol")]
@@ -480,7 +497,7 @@ mod on_futures_io {
     use futures::{SinkExt, StreamExt};
     use liveness::tcp::FrameError;
 
-    pub(crate) async fn read_all(wire: &[u8]) -> (Vec<Wire>, Option<FrameError>) {
+    async fn read_all(wire: &[u8]) -> (Vec<Wire>, Option<FrameError>) {
         let mut framed = FramedRead::new(wire, TcpCodec::<Bytes>::new());
         let mut frames = Vec::new();
         while let Some(item) = framed.next().await {
@@ -507,22 +524,26 @@ mod on_futures_io {
             assert!(error.is_none());
         });
     }
-}
-
-#[cfg(all(feature = "tokio", feature = "smol"))]
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn both_traits_agree_with_the_codec(wire in any_damaged_stream()) {
-        let (frames, end) = feed::<Bytes>(TcpCodec::<Bytes>::DEFAULT_LIMIT, &wire, &[wire.len()]);
-        let end = end.err().map(|error| error.to_string());
-        let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let on_tokio = rt.block_on(on_tokio::read_all(&wire));
-        let on_futures_io = futures::executor::block_on(on_futures_io::read_all(&wire));
-        for (got, error) in [on_tokio, on_futures_io] {
-            prop_assert_eq!(&got, &frames);
-            prop_assert_eq!(error.map(|error| error.to_string()), end.clone());
+    fn an_error_is_repeated_and_nothing_is_kept() {
+        futures::executor::block_on(async {
+            let mut wire = encoded(&[data("one")]).to_vec();
+            wire.extend([0; 20_000]);
+            let mut framed = FramedRead::new(&wire[..], TcpCodec::<Bytes>::new());
+            assert_eq!(framed.next().await.unwrap().unwrap(), data("one"));
+            for _ in 0..5 {
+                let error = framed.next().await.unwrap().unwrap_err();
+                assert!(matches!(error, FrameError::Decode(_)), "{error}");
+                assert!(framed.read_buffer().is_empty());
+            }
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn framed_agrees_with_the_codec(wire in any_damaged_stream()) {
+            assert_agrees(&wire, futures::executor::block_on(read_all(&wire)));
         }
     }
 }

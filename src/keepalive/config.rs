@@ -494,7 +494,7 @@ impl KeepaliveConfig {
         !self.interval.is_zero() && self.ping_when.checks_peer()
     }
 
-    pub(super) const fn proves(&self) -> Proof {
+    pub(crate) const fn proves(&self) -> Proof {
         self.proof
     }
 
@@ -519,7 +519,7 @@ impl KeepaliveConfig {
         }
     }
 
-    pub(super) const fn stall_limit(&self) -> Option<Duration> {
+    pub(crate) const fn stall_limit(&self) -> Option<Duration> {
         if self.write_stall.is_zero() {
             None
         } else {
@@ -575,7 +575,7 @@ impl KeepaliveConfig {
 }
 
 /// The `nth` number of a stream of evenly spread ones: Steele, Lea and Flood's SplitMix64 (2014).
-fn splitmix(seed: u64, nth: u64) -> u64 {
+pub(crate) fn splitmix(seed: u64, nth: u64) -> u64 {
     let mut z = seed.wrapping_add(nth.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

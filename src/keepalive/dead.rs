@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::time::Brief;
+
 /// Which limit ran out.
 ///
 /// ```
@@ -67,19 +69,19 @@ pub struct Dead {
 
 impl fmt::Display for Dead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (limit, silent_for) = (self.limit, self.silent_for);
+        let (limit, silent_for) = (Brief(self.limit), Brief(self.silent_for));
         match (self.cause, self.unanswered) {
-            (Cause::NoReply, 1) => write!(f, "no reply to 1 ping within {limit:?}")?,
-            (Cause::NoReply, n) => write!(f, "no reply to {n} pings within {limit:?} each")?,
-            (Cause::Silent, _) => write!(f, "no sign of life within {limit:?}")?,
-            (Cause::WriteStalled, _) => write!(f, "no byte taken for {limit:?}")?,
+            (Cause::NoReply, 1) => write!(f, "no reply to 1 ping within {limit}")?,
+            (Cause::NoReply, n) => write!(f, "no reply to {n} pings within {limit} each")?,
+            (Cause::Silent, _) => write!(f, "no sign of life within {limit}")?,
+            (Cause::WriteStalled, _) => write!(f, "no byte taken for {limit}")?,
         }
-        write!(f, "; silent for {silent_for:?}")?;
+        write!(f, "; silent for {silent_for}")?;
         if self.cause != Cause::NoReply && self.unanswered > 0 {
             write!(f, ", {} unanswered", self.unanswered)?;
         }
         match self.last_rtt {
-            Some(rtt) => write!(f, ", last round trip {rtt:?}"),
+            Some(rtt) => write!(f, ", last round trip {}", Brief(rtt)),
             None => f.write_str(", no round trip measured"),
         }
     }

@@ -10,6 +10,7 @@ mod preset;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use config::splitmix;
 pub use config::{KeepaliveConfig, Limit, PingWhen, Proof};
 pub use dead::{Cause, Dead};
 

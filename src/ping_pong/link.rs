@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::error::ConfigError;
 use crate::io::Activity;
 use crate::io::dating::Dating;
-use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent};
+use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
+use crate::metrics;
 use crate::rt::{Alarm, BothTasks, Half, Runtime};
 use crate::seq::Seq;
 use crate::time::earlier;
@@ -119,7 +120,9 @@ impl<R: Runtime> Link<R> {
     /// A pong came in.
     pub(crate) fn on_pong(&mut self, answers: Option<Seq>) {
         let now = self.now();
-        self.keepalive.on_pong(answers, now);
+        if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
+            metrics::pong(rtt);
+        }
         self.rearm();
     }
 
@@ -130,6 +133,7 @@ impl<R: Runtime> Link<R> {
             Some(seq) => {
                 let now = self.now();
                 self.keepalive.on_ping_sent(seq, now);
+                metrics::ping_sent(seq);
                 self.hurry();
             }
             None => self.on_sent(),
@@ -176,6 +180,17 @@ impl<R: Runtime> Link<R> {
         self.hurry();
     }
 
+    /// Whether [`poll_due`](Self::poll_due) would find nothing new: the usual case of a stream that
+    /// has to wait.
+    #[inline]
+    pub(crate) fn is_asleep(&self, half: Half, cx: &Context<'_>) -> bool {
+        self.below.is_none()
+            && self.tasks.knows(half, cx.waker())
+            && self
+                .wake_at
+                .is_none_or(|wake_at| self.alarm.is_set_for(wake_at))
+    }
+
     /// Ready with the next thing to do once it is due.
     pub(crate) fn poll_due(
         &mut self,
@@ -198,6 +213,9 @@ impl<R: Runtime> Link<R> {
             let event = self.keepalive.handle_with(now, input);
             self.rearm();
             if let Some(event) = event {
+                if let KeepaliveEvent::Dead(dead) = &event {
+                    metrics::verdict(dead);
+                }
                 return Poll::Ready(event);
             }
         }

@@ -139,21 +139,23 @@ impl<M> Outbox<M> {
         self.pong.is_some() || self.ping.is_some() || self.displaced.is_some()
     }
 
-    /// What to hand over next, heartbeats first.
-    fn next(&mut self) -> Option<M> {
+    /// What to hand over next, heartbeats first, and whether it is one.
+    fn next(&mut self) -> Option<(M, bool)> {
         if let Some(pong) = self.pong.take() {
-            return Some(pong);
+            return Some((pong, true));
         }
         if let Some((seq, ping)) = self.ping.take() {
             self.leaving = Some(seq);
-            return Some(ping);
+            return Some((ping, true));
         }
-        self.displaced.take()
+        self.displaced.take().map(|message| (message, false))
     }
 }
 
-/// Whether, and how, the stream is over.
+/// Whether, and how, the stream is over. A tag of its own, since every call asks first whether it is
+/// open: without one that is worked out from the niches of the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum End {
     Open,
     /// The verdict was passed; whether the stream has told it yet.
@@ -167,11 +169,12 @@ enum End {
 
 impl End {
     /// What the sending side says.
-    fn check<E>(self) -> Result<(), Error<E>> {
+    #[inline]
+    fn check<E>(&self) -> Result<(), Error<E>> {
         match self {
             Self::Open | Self::Eof => Ok(()),
-            Self::Dead { dead, .. } => Err(Error::Dead(dead)),
-            Self::Flooded(flooded) => Err(Error::Flooded(flooded)),
+            Self::Dead { dead, .. } => Err(Error::Dead(*dead)),
+            Self::Flooded(flooded) => Err(Error::Flooded(*flooded)),
         }
     }
 }
@@ -398,6 +401,7 @@ where
     R: Runtime,
 {
     /// Takes in one message.
+    #[inline]
     fn take_in(self: Pin<&mut Self>, message: M) -> Taken<M> {
         let this = self.project();
         match this.protocol.classify(message) {
@@ -421,7 +425,20 @@ where
     }
 
     /// Hands what is queued to the transport: heartbeats, then a displaced message.
-    fn poll_send(mut self: Pin<&mut Self>, half: Half, cx: &Context<'_>) -> Poll<Result<(), E>> {
+    #[inline]
+    fn poll_send(self: Pin<&mut Self>, half: Half, cx: &Context<'_>) -> Poll<Result<(), E>> {
+        if !self.outbox.is_waiting() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_send_waiting(half, cx)
+    }
+
+    #[cold]
+    fn poll_send_waiting(
+        mut self: Pin<&mut Self>,
+        half: Half,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), E>> {
         while self.outbox.is_waiting() {
             let mut this = self.as_mut().project();
             let transport = this.transport.as_mut();
@@ -431,15 +448,27 @@ where
             )?;
             // If the user had a place in the transport, it is taken now.
             this.outbox.reserved = false;
-            if let Some(message) = this.outbox.next() {
-                this.outbox.unflushed = true;
-                this.outbox.owes_flush = true;
-                this.transport.start_send(message)?;
+            let Some((message, is_heartbeat)) = this.outbox.next() else {
+                continue;
+            };
+            this.outbox.unflushed = true;
+            this.outbox.owes_flush = true;
+            let refused = this.transport.start_send(message);
+            if !is_heartbeat {
+                refused?;
             }
+            // A transport that is closing refuses heartbeats and still has things to be read, which
+            // one of ours must not cut off. A refused ping counts as asked: what is left of the
+            // connection ends within the same bound.
         }
         Poll::Ready(Ok(()))
     }
 
+    #[allow(
+        clippy::inline_always,
+        reason = "the sending path's one call; measured"
+    )]
+    #[inline(always)]
     fn poll_flush_all(
         mut self: Pin<&mut Self>,
         half: Half,
@@ -460,10 +489,16 @@ where
 
     /// Sends the heartbeats that wait, if any do. Pending means that the transport is full; the task
     /// is woken when it is not.
+    #[inline]
     fn poll_heartbeats(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
         if !self.outbox.is_waiting() && !self.outbox.owes_flush {
             return Poll::Ready(Ok(()));
         }
+        self.poll_owed(cx)
+    }
+
+    #[cold]
+    fn poll_owed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
         self.poll_flush_all(Half::Read, cx)
     }
 
@@ -531,24 +566,33 @@ where
             End::Dead { dead, told: false } => return Poll::Ready(self.finish_dead(Ok(dead))),
             End::Dead { .. } | End::Flooded(_) | End::Eof => return Poll::Ready(None),
         }
+        // What cannot be written is told after what can be read: the peer may have said why.
+        let mut failed = None;
         if self.link.has_rung() {
             // Data may keep coming for ever; what we owe the peer is due all the same.
-            let judged = self.as_mut().poll_judge(Half::Read, Input::Arriving, cx);
-            if let Poll::Ready(dead) = judged {
-                return Poll::Ready(self.finish_dead(dead));
+            match self.as_mut().poll_judge(Half::Read, Input::Arriving, cx) {
+                Poll::Ready(Err(error)) => failed = Some(error),
+                Poll::Ready(dead) => return Poll::Ready(self.finish_dead(dead)),
+                Poll::Pending => {}
             }
         }
         for _ in 0..ABSORBED_AT_ONCE {
             if let Poll::Ready(Err(error)) = self.as_mut().poll_heartbeats(cx) {
-                return Poll::Ready(self.finish_dead(Err(error)));
+                failed = Some(error);
             }
             let message = match self.as_mut().project().transport.poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Some(Err(Error::Transport(error))));
+                    return Poll::Ready(self.finish_dead(Err(error)));
                 }
                 Poll::Ready(None) => return Poll::Ready(self.finish(End::Eof, None)),
                 Poll::Pending => {
+                    if let Some(error) = failed {
+                        return Poll::Ready(self.finish_dead(Err(error)));
+                    }
+                    if self.link.is_asleep(Half::Read, cx) {
+                        return Poll::Pending;
+                    }
                     let judged = self.as_mut().poll_judge(Half::Read, Input::Drained, cx);
                     return judged.map(|dead| self.finish_dead(dead));
                 }

@@ -29,7 +29,24 @@ const RESERVE: usize = 16 * 1024;
 ///   the buffer needs to hold less than one frame, and memory is reserved in proportion to what has
 ///   come in, not to what was announced.
 /// * *Sticky*: after an error there is no telling where the next frame begins. Every later call gives
-///   the same error and drops what has come in.
+///   the same error and drops what has come in. Tokio's `Framed` ends after it; the one of
+///   `asynchronous_codec` repeats it at every poll, so stop at the first, as `try_next` does.
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # async fn talk(socket: tokio::net::TcpStream) -> Result<(), liveness::tcp::FrameError> {
+/// use futures::{SinkExt, TryStreamExt};
+/// use liveness::tcp::{Frame, TcpCodec};
+/// use tokio_util::codec::Framed;
+///
+/// let mut framed = Framed::new(socket, TcpCodec::<()>::new().limit(64 * 1024));
+/// framed.send(Frame::Data("hello".into())).await?;
+/// while let Some(frame) = framed.try_next().await? {
+///     println!("{frame:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// ```
 /// use bytes::BytesMut;

@@ -58,9 +58,11 @@ mod error;
 mod frame;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod framed;
+mod kernel;
 mod protocol;
 
 pub use codec::TcpCodec;
 pub use error::{FrameError, TooLarge};
 pub use frame::Frame;
+pub use kernel::{ApplyError, KernelKeepalive};
 pub use protocol::Frames;
