@@ -51,7 +51,10 @@ fn it_rings_at_its_deadline_exactly() {
     assert_eq!(world.run(expiry(&mut alarm, due)), due);
     assert_eq!(world.run(expiry(&mut alarm, due + SECOND)), due + SECOND);
     drop(alarm);
-    assert_eq!((world.sim.timers_alive(), world.sim.next_alarm()), (0, None));
+    assert_eq!(
+        (world.sim.timers_alive(), world.sim.next_alarm()),
+        (0, None)
+    );
 }
 
 #[test]
@@ -103,7 +106,11 @@ fn an_earlier_timer_is_left_alone() {
     for busy in 0..100_000 {
         assert!(alarm.poll_at(due(10 + busy % 7), &mut cx).is_pending());
     }
-    assert_eq!(sim.counts(), set, "neither the timer nor the clock was asked");
+    assert_eq!(
+        sim.counts(),
+        set,
+        "neither the timer nor the clock was asked"
+    );
     // An earlier deadline is another matter.
     assert!(alarm.poll_at(due(5), &mut cx).is_pending());
     assert_eq!(sim.counts().timers_reset, set.timers_reset + 1);
@@ -144,8 +151,16 @@ fn the_task_that_polled_last_is_woken() {
     let mut alarm = Alarm::new(sim.clone());
     let due = sim.start() + SECOND;
     let ((first, a), (second, b)) = (Count::waker(), Count::waker());
-    assert!(alarm.poll_at(Some(due), &mut Context::from_waker(&a)).is_pending());
-    assert!(alarm.poll_at(Some(due), &mut Context::from_waker(&b)).is_pending());
+    assert!(
+        alarm
+            .poll_at(Some(due), &mut Context::from_waker(&a))
+            .is_pending()
+    );
+    assert!(
+        alarm
+            .poll_at(Some(due), &mut Context::from_waker(&b))
+            .is_pending()
+    );
     sim.advance_to(due);
     assert_eq!((first.woken(), second.woken()), (0, 1));
 }
@@ -263,7 +278,10 @@ async fn a_task_without_budget_sees_its_deadline() {
     poll_fn(|cx| {
         exhaust_budget(cx);
         let slept = elapsed.as_mut();
-        assert!(Future::poll(slept, cx).is_pending(), "the budget is used up");
+        assert!(
+            Future::poll(slept, cx).is_pending(),
+            "the budget is used up"
+        );
         assert!(alarm.poll_at(Some(due), cx).is_ready());
         Poll::Ready(())
     })
