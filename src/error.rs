@@ -120,15 +120,15 @@ pub enum ConfigError {
     /// No ping may go unanswered, not even the one that was just sent.
     #[error("max_unanswered is 0: the first ping would be a verdict; the least is 1")]
     NothingMayGoUnanswered,
-    /// Only pongs count as life, but nothing ever asks for one.
+    /// Only pongs count as life, but nothing asks for one, or own writes may put off every ping.
     #[error(
-        "Proof::PongOnly with silence ({silence:?}) and no pings (interval {interval:?}): \
-         nothing could ever prove life"
+        "Proof::PongOnly with silence ({silence:?}) and no pings that check the peer \
+         (interval {interval:?}): it might never be asked"
     )]
     NeverAsked {
         /// The passive limit.
         silence: Duration,
-        /// The interval, zero or with `PingWhen::Never`.
+        /// The interval: zero, or with `PingWhen::Never` or `SendIdle`.
         interval: Duration,
     },
     /// A number outside what its receiver takes.

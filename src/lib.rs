@@ -86,6 +86,7 @@
 //! the texts of errors and events, may change in a minor version: set what you depend on, and match
 //! on variants and fields. The wire formats carry a version of their own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
 
 pub mod detector;
 mod error;
@@ -95,6 +96,8 @@ mod idle;
 pub mod io;
 pub mod keepalive;
 pub mod metrics;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;

@@ -1,6 +1,12 @@
 //! The sending loop on simulated time: it keeps its schedule whatever the acks do, gives each beat
 //! its time, counts failures, never bursts, and leaves nothing behind.
 #![cfg(feature = "tokio")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -22,12 +28,15 @@ enum Does {
 }
 use Does::{Ack, Fail, Hang};
 
+/// A beat, and when it left.
+type Sent = (Duration, Heartbeat<u32>);
+
 /// A link that follows a script, and then acks at once for ever. It notes when each beat left.
 #[derive(Clone)]
 struct Link {
     start: Instant,
     script: Arc<Mutex<VecDeque<Does>>>,
-    sent: Arc<Mutex<Vec<(Duration, Heartbeat<u32>)>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
 }
 
 impl Link {

@@ -4,13 +4,13 @@
 //! version, the length of its queue. To *ask* a peer on a connection that carries other messages,
 //! use [`PingPong`](crate::PingPong).
 //!
-//! A [`Heartbeat`] says who beats, in which life, for the how manyth time, how soon the next beat
-//! comes, and carries a [`Payload`] of your own. Three parts, each of which can be yours:
+//! A [`Heartbeat`] says who beats, in which life, which beat of it this is, and how soon the next one
+//! comes; and it carries a [`Payload`] of your own. Three parts, each of which can be yours:
 //!
 //! | part | comes with | yours by |
 //! | --- | --- | --- |
 //! | what is sent | `()`, `u64`, `Bytes`, `String` | [`Payload`] |
-//! | how it gets there | [`memory`], `framed` (feature `tcp`), [`udp`] | [`HeartbeatSender`], [`HeartbeatReceiver`] |
+//! | how it gets there | [`memory`], `framed` (feature `tcp`), `udp` (feature `udp`) | [`HeartbeatSender`], [`HeartbeatReceiver`] |
 //! | when silence is death | [`FixedTimeout`](crate::detector::FixedTimeout) and others | [`FailureDetector`](crate::detector::FailureDetector) |
 //!
 //! ```
@@ -47,6 +47,8 @@ mod origin;
 mod payload;
 mod schedule;
 mod transport;
+#[cfg(feature = "udp")]
+pub mod udp;
 mod watch;
 
 pub use async_trait::async_trait;

@@ -196,8 +196,9 @@ impl KeepaliveConfig {
 
     /// The time before a ping, at least 1 ms; zero is off. Default 20 s.
     ///
-    /// Never longer than promised and never shorter than `interval` less its jitter, counted from
-    /// what [`ping_when`](Self::ping_when) says and from the last ping that left.
+    /// Never longer than promised; never shorter than `interval` less its jitter, but for the first
+    /// one if it is [spread](Self::spread_first). Counted from what [`ping_when`](Self::ping_when)
+    /// says and from the last ping that left.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -290,7 +291,8 @@ impl KeepaliveConfig {
     }
 
     /// The time for an answer from the measured round trip, between `floor` and `cap`: see
-    /// [`Rtt::reply_timeout`]. `cap` until the first answer.
+    /// [`Rtt::reply_timeout`]. `cap` until the first answer. A floor below 1 ms counts as 1 ms; a cap
+    /// of zero is off.
     ///
     /// Round trips have heavy tails: keep the floor at a second or more, and
     /// [`max_unanswered`](Self::max_unanswered) above 1.
@@ -412,7 +414,7 @@ impl KeepaliveConfig {
     #[must_use]
     pub const fn detection_bound(&self) -> Option<Duration> {
         let reply = self.longest_reply();
-        let asks = !self.interval.is_zero() && self.ping_when.checks_peer() && !reply.is_zero();
+        let asks = self.checks_peer() && !reply.is_zero();
         let asked = self
             .interval
             .saturating_add(reply.saturating_mul(self.max_unanswered));
@@ -460,14 +462,13 @@ impl KeepaliveConfig {
 
     fn validate_silence(&self, reply: Duration) -> Result<(), ConfigError> {
         let (silence, interval) = (self.silence, self.interval);
-        let asks = !interval.is_zero() && self.ping_when != PingWhen::Never;
         if silence.is_zero() {
             return Ok(());
         }
-        if !asks && self.proof == Proof::PongOnly {
+        let checks = self.checks_peer();
+        if !checks && self.proof == Proof::PongOnly {
             return Err(ConfigError::NeverAsked { silence, interval });
         }
-        let checks = asks && self.ping_when.checks_peer();
         if checks && silence <= interval {
             return Err(ConfigError::SilenceBeforePing { silence, interval });
         }
@@ -488,7 +489,12 @@ impl KeepaliveConfig {
         Some(self.ping_when)
     }
 
-    pub(super) const fn proves(&self) -> Proof {
+    /// Whether the peer is asked when nothing proved life for an interval.
+    pub(super) const fn checks_peer(&self) -> bool {
+        !self.interval.is_zero() && self.ping_when.checks_peer()
+    }
+
+    pub(crate) const fn proves(&self) -> Proof {
         self.proof
     }
 
@@ -500,6 +506,10 @@ impl KeepaliveConfig {
         self.forgive_stall
     }
 
+    pub(super) const fn longest_silence(&self) -> Duration {
+        self.silence
+    }
+
     /// The passive limit as the first instant at which it is exceeded.
     pub(super) const fn silence_deadline(&self) -> Option<Duration> {
         match (self.silence.is_zero(), self.silence_limit) {
@@ -509,7 +519,7 @@ impl KeepaliveConfig {
         }
     }
 
-    pub(super) const fn stall_limit(&self) -> Option<Duration> {
+    pub(crate) const fn stall_limit(&self) -> Option<Duration> {
         if self.write_stall.is_zero() {
             None
         } else {
@@ -521,7 +531,7 @@ impl KeepaliveConfig {
     pub(super) fn reply_limit(&self, rtt: &Rtt) -> Option<Duration> {
         let limit = match self.reply_timeout {
             ReplyTimeout::Fixed(fixed) => fixed,
-            ReplyTimeout::Adaptive { floor, cap } => rtt.reply_timeout(floor, cap),
+            ReplyTimeout::Adaptive { floor, cap } => rtt.reply_timeout(floor.max(SHORTEST), cap),
         };
         (!limit.is_zero()).then_some(limit)
     }

@@ -16,7 +16,7 @@ use crate::time::Brief;
 pub enum Cause {
     /// The peer was asked, and no answer came in time.
     NoReply,
-    /// The peer was not asked, and said nothing of its own for too long.
+    /// The peer gave no sign of life for the passive limit, asked or not.
     Silent,
     /// The peer took none of the bytes offered to it for too long.
     WriteStalled,
@@ -48,7 +48,7 @@ impl fmt::Display for Cause {
 /// assert_eq!(dead.cause, Cause::Silent);
 /// assert_eq!(
 ///     dead.to_string(),
-///     "nothing received within 90s; silent for 90s, no round trip measured",
+///     "no sign of life within 90s; silent for 90s, no round trip measured",
 /// );
 /// # Ok::<(), liveness::ConfigError>(())
 /// ```
@@ -73,7 +73,7 @@ impl fmt::Display for Dead {
         match (self.cause, self.unanswered) {
             (Cause::NoReply, 1) => write!(f, "no reply to 1 ping within {limit}")?,
             (Cause::NoReply, n) => write!(f, "no reply to {n} pings within {limit} each")?,
-            (Cause::Silent, _) => write!(f, "nothing received within {limit}")?,
+            (Cause::Silent, _) => write!(f, "no sign of life within {limit}")?,
             (Cause::WriteStalled, _) => write!(f, "no byte taken for {limit}")?,
         }
         write!(f, "; silent for {silent_for}")?;

@@ -180,6 +180,17 @@ impl<R: Runtime> Link<R> {
         self.hurry();
     }
 
+    /// Whether [`poll_due`](Self::poll_due) would find nothing new: the usual case of a stream that
+    /// has to wait.
+    #[inline]
+    pub(crate) fn is_asleep(&self, half: Half, cx: &Context<'_>) -> bool {
+        self.below.is_none()
+            && self.tasks.knows(half, cx.waker())
+            && self
+                .wake_at
+                .is_none_or(|wake_at| self.alarm.is_set_for(wake_at))
+    }
+
     /// Ready with the next thing to do once it is due.
     pub(crate) fn poll_due(
         &mut self,

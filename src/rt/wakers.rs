@@ -74,15 +74,29 @@ impl BothTasks {
         cx: &Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let known = &mut self.known[half as usize];
-        if !known
-            .as_ref()
-            .is_some_and(|known| known.will_wake(cx.waker()))
-        {
-            *known = Some(cx.waker().clone());
-            self.tasks.set(half, cx.waker().clone());
+        if !self.knows(half, cx.waker()) {
+            self.learn(half, cx.waker());
         }
         poll(&mut Context::from_waker(&self.waker))
+    }
+
+    /// Runs `poll` for whoever has polled last, from outside of both.
+    pub(crate) fn poll_for_both<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        poll(&mut Context::from_waker(&self.waker))
+    }
+
+    /// Whether `waker` is the task of `half`, as of its last poll.
+    #[inline]
+    pub(crate) fn knows(&self, half: Half, waker: &Waker) -> bool {
+        self.known[half as usize]
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+    }
+
+    #[cold]
+    fn learn(&mut self, half: Half, waker: &Waker) {
+        self.known[half as usize] = Some(waker.clone());
+        self.tasks.set(half, waker.clone());
     }
 
     /// Wakes the task of one half.

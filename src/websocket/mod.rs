@@ -2,14 +2,18 @@
 
 mod beats;
 mod close;
+mod frame;
 mod frames;
 mod json;
 mod text;
+mod upgrade;
+mod wire;
 
 pub use beats::{Beat, Beats, Fixed, Json};
 pub use close::{CLOSE_CODE, close_frame, close_reason, farewell};
 pub use frames::Frames;
 pub use text::{Content, Text};
+pub use wire::Wire;
 
 use crate::seq::Seq;
 

@@ -1,0 +1,365 @@
+//! [`KeepaliveStream`]: heartbeats below any library that speaks a protocol over a byte stream.
+
+mod inbox;
+mod link;
+mod outbox;
+mod parts;
+mod transport;
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::io::{AsyncRead, AsyncWrite};
+use pin_project::pin_project;
+
+use super::wire::Wire;
+use crate::error::ConfigError;
+use crate::keepalive::{Dead, KeepaliveConfig};
+use crate::rt::Runtime;
+use crate::rtt::Rtt;
+use inbox::Inbox;
+use link::Link;
+use outbox::Outbox;
+use parts::Parts;
+use transport::{Futures, Slice};
+
+/// A byte stream that is kept alive below the library that uses it, or fails with the verdict.
+///
+/// Wrap the socket, give the wrapper to the library instead, and nothing else changes: pings are put
+/// between the library's frames, the pongs that answer them are taken out of what it reads, and
+/// everything else passes byte for byte, however it is cut into reads and writes. Where frames begin
+/// and end is told by a [`Wire`]; [`websocket::Wire`](crate::websocket::Wire) is one. It works by the
+/// traits of futures-io and, with feature `tokio`, of tokio-io.
+///
+/// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a [`Dead`]
+///   inside; [`verdict`](super::verdict) finds it in any error that wraps it. Every read and write
+///   after it fails in the same way.
+/// * **Read it.** A waiting read is what asks and judges: with nobody reading, no silence is held
+///   against the peer. Input is taken in before the time is looked at. A writer that waits is told of
+///   a [write stall](KeepaliveConfig::write_stall) also when nobody reads.
+/// * **Whose life.** Whatever answers the pings is alive. Where the protocol's library answers by
+///   itself, as with WebSocket, that says nothing of the program above it.
+/// * **Borders.** A ping waits for the end of the frame that is being written, and is asked only while
+///   the [`Wire`] says it may: after the handshake, before the farewell. While it waits, the peer is
+///   judged only by the [silence limit](KeepaliveConfig::silence), if one is set, and by write stalls.
+/// * **Flush and shutdown** count as writes: one that takes longer than the write stall limit is one.
+///   A shutdown after the verdict never waits. After a shutdown, or the end of what the peer sends,
+///   nothing more is asked.
+/// * **Memory.** Bodies are not buffered. While bytes of a heartbeat are incomplete at most
+///   [`MOST_HELD`](super::MOST_HELD) of them are held back; 32 heartbeats in a row, and the executor
+///   gets its turn.
+/// * **Two halves** on two tasks work (`tokio::io::split`, `futures::AsyncReadExt::split`).
+/// * **Cancel safe**: dropping a read or a write loses nothing. A write that was offered and then
+///   dropped for good is still counted as offered.
+///
+/// ```
+/// use liveness::io::{KeepaliveStream, verdict};
+/// use liveness::{KeepaliveConfig, Tokio};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # #[derive(Clone)]
+/// # struct Lines { mid_line: bool }
+/// # impl liveness::io::Wire for Lines {
+/// #     fn outgoing(&mut self, bytes: &[u8]) -> usize {
+/// #         let end = bytes.iter().position(|b| *b == b'\n');
+/// #         self.mid_line = end.is_none();
+/// #         end.map_or(bytes.len(), |at| at + 1)
+/// #     }
+/// #     fn may_ping(&self) -> bool { !self.mid_line }
+/// #     fn ping(&mut self, seq: liveness::Seq, buf: &mut bytes::BytesMut) { buf.extend_from_slice(format!("?{}\n", seq.value()).as_bytes()); }
+/// #     fn incoming(&mut self, bytes: &[u8]) -> liveness::io::Incoming { liveness::io::Incoming::Pass(bytes.len()) }
+/// # }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let (socket, mut peer) = tokio::io::duplex(64);
+/// # let wire = Lines { mid_line: false };
+/// // `wire` knows lines of text, and that a ping is a line with a question mark.
+/// let mut stream = KeepaliveStream::new(socket, wire, KeepaliveConfig::new(), Tokio)?;
+///
+/// stream.write_all(b"hello\n").await.unwrap();
+/// let error = stream.read_u8().await.unwrap_err(); // the peer is asked, and says nothing
+/// let dead = verdict(&error).unwrap();
+/// assert!(dead.to_string().starts_with("no reply to 1 ping within 10s"));
+///
+/// let mut sent = [0; 9];
+/// peer.read_exact(&mut sent).await.unwrap();
+/// assert_eq!(&sent, b"hello\n?0\n");
+/// # Ok::<(), liveness::ConfigError>(()) }).unwrap();
+/// ```
+#[pin_project]
+#[derive(Debug)]
+pub struct KeepaliveStream<S, W, R: Runtime> {
+    #[pin]
+    io: S,
+    parts: Parts<W, R>,
+}
+
+impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
+    /// Keeps `io` alive by `config`, its frames told by `wire`, on the clock of `rt`. The peer counts
+    /// as alive now.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work.
+    ///
+    /// ```
+    /// # use liveness::{ConfigError, KeepaliveConfig, Runtime, io::{KeepaliveStream, Wire}};
+    /// fn keep<S, W: Wire, R: Runtime>(socket: S, wire: W, rt: R) -> Result<KeepaliveStream<S, W, R>, ConfigError> {
+    ///     KeepaliveStream::new(socket, wire, KeepaliveConfig::new(), rt)
+    /// }
+    /// ```
+    pub fn new(io: S, wire: W, config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
+        let parts = Parts {
+            wire,
+            link: Link::new(config, rt)?,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            failed: None,
+        };
+        Ok(Self { io, parts })
+    }
+
+    /// The round trips measured so far.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn show<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> Option<Duration> {
+    ///     stream.rtt().smoothed()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn rtt(&self) -> &Rtt {
+        self.parts.link.keepalive.rtt()
+    }
+
+    /// The verdict, once it was passed.
+    ///
+    /// ```
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn is_dead<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> bool {
+    ///     stream.dead().is_some()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn dead(&self) -> Option<Dead> {
+        self.parts.link.keepalive.dead()
+    }
+
+    /// The longest time from the peer's last byte to the verdict: the configuration's
+    /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period by which a
+    /// busy stream's last byte may be dated late. It holds while the stream is read and a ping may be
+    /// placed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{ConfigError, KeepaliveConfig, Tokio, io::{KeepaliveStream, Wire}};
+    /// # fn example<S, W: Wire>(socket: S, wire: W) -> Result<(), ConfigError> {
+    /// let stream = KeepaliveStream::new(socket, wire, KeepaliveConfig::new(), Tokio)?;
+    /// assert_eq!(stream.detection_bound(), Some(Duration::from_millis(30_000 + 20_000 / 16)));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn detection_bound(&self) -> Option<Duration> {
+        self.parts.link.detection_bound()
+    }
+
+    /// Asks the peer now, without waiting for the interval: see
+    /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). The stream has to be read for it to be
+    /// sent.
+    ///
+    /// ```
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn on_network_change<S, W: Wire, R: Runtime>(stream: &mut KeepaliveStream<S, W, R>) {
+    ///     stream.probe_now();
+    /// }
+    /// ```
+    pub fn probe_now(&mut self) {
+        self.parts.link.probe_now();
+    }
+
+    /// The configuration in force; the [`Wire`] may have [changed](Wire::reconfigure) it.
+    ///
+    /// ```
+    /// # use liveness::{KeepaliveConfig, Runtime, io::{KeepaliveStream, Wire}};
+    /// fn config<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> KeepaliveConfig {
+    ///     *stream.config()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn config(&self) -> &KeepaliveConfig {
+        self.parts.link.keepalive.config()
+    }
+
+    /// What follows the frames.
+    ///
+    /// ```
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn is_at_border<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> bool {
+    ///     stream.wire().may_ping()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn wire(&self) -> &W {
+        &self.parts.wire
+    }
+
+    /// The socket itself.
+    ///
+    /// ```
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn socket<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> &S {
+    ///     stream.get_ref()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// The socket itself, for its options. What is read or written through it is not seen here, and
+    /// the borders are lost.
+    ///
+    /// ```
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn socket<S, W: Wire, R: Runtime>(stream: &mut KeepaliveStream<S, W, R>) -> &mut S {
+    ///     stream.get_mut()
+    /// }
+    /// ```
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
+    /// The socket itself, pinned; see [`get_mut`](Self::get_mut).
+    ///
+    /// ```
+    /// # use std::pin::Pin;
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn socket<S, W: Wire, R: Runtime>(stream: Pin<&mut KeepaliveStream<S, W, R>>) -> Pin<&mut S> {
+    ///     stream.get_pin_mut()
+    /// }
+    /// ```
+    pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
+        self.project().io
+    }
+
+    /// The socket back, for a farewell of your own after a verdict or to drop it. Bytes held back and
+    /// the rest of a ping that is half written are lost, and answers to our pings are no longer taken
+    /// out.
+    ///
+    /// ```
+    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
+    /// fn socket<S, W: Wire, R: Runtime>(stream: KeepaliveStream<S, W, R>) -> S {
+    ///     stream.into_inner()
+    /// }
+    /// ```
+    pub fn into_inner(self) -> S {
+        self.io
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite, W: Wire, R: Runtime> AsyncRead for KeepaliveStream<S, W, R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        let mut room = Slice { buf, filled: 0 };
+        let read = this.parts.poll_read(&mut Futures(this.io), cx, &mut room);
+        read.map_ok(|()| room.filled)
+    }
+}
+
+impl<S: AsyncWrite, W: Wire, R: Runtime> AsyncWrite for KeepaliveStream<S, W, R> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.parts.poll_write(&mut Futures(this.io), cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        this.parts
+            .poll_write_vectored(&mut Futures(this.io), cx, bufs)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        this.parts.poll_flush(&mut Futures(this.io), cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        this.parts.poll_close(&mut Futures(this.io), cx)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<S, W, R> tokio::io::AsyncRead for KeepaliveStream<S, W, R>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite,
+    W: Wire,
+    R: Runtime,
+{
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let mut io = transport::TokioIo(this.io);
+        this.parts.poll_read(&mut io, cx, buf)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<S, W, R> tokio::io::AsyncWrite for KeepaliveStream<S, W, R>
+where
+    S: tokio::io::AsyncWrite,
+    W: Wire,
+    R: Runtime,
+{
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        let mut io = transport::TokioIo(this.io);
+        this.parts.poll_write(&mut io, cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        let mut io = transport::TokioIo(this.io);
+        this.parts.poll_write_vectored(&mut io, cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let mut io = transport::TokioIo(this.io);
+        this.parts.poll_flush(&mut io, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let mut io = transport::TokioIo(this.io);
+        this.parts.poll_close(&mut io, cx)
+    }
+}
