@@ -7,6 +7,8 @@ pub mod flood;
 pub mod heartbeat;
 mod idle;
 pub mod keepalive;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;
