@@ -120,15 +120,15 @@ pub enum ConfigError {
     /// No ping may go unanswered, not even the one that was just sent.
     #[error("max_unanswered is 0: the first ping would be a verdict; the least is 1")]
     NothingMayGoUnanswered,
-    /// Only pongs count as life, but nothing ever asks for one.
+    /// Only pongs count as life, but nothing asks for one, or own writes may put off every ping.
     #[error(
-        "Proof::PongOnly with silence ({silence:?}) and no pings (interval {interval:?}): \
-         nothing could ever prove life"
+        "Proof::PongOnly with silence ({silence:?}) and no pings that check the peer \
+         (interval {interval:?}): it might never be asked"
     )]
     NeverAsked {
         /// The passive limit.
         silence: Duration,
-        /// The interval, zero or with `PingWhen::Never`.
+        /// The interval: zero, or with `PingWhen::Never` or `SendIdle`.
         interval: Duration,
     },
     /// A number outside what its receiver takes.
@@ -142,6 +142,34 @@ pub enum ConfigError {
         least: u64,
         /// The largest that works.
         most: u64,
+    },
+    /// A duration outside what its receiver takes; zero is no way to turn it off.
+    #[error("{name} ({value:?}) is outside {least:?}..={most:?}")]
+    DurationOutOfRange {
+        /// The setter's name.
+        name: &'static str,
+        /// What was asked for.
+        value: Duration,
+        /// The shortest that works.
+        least: Duration,
+        /// The longest that works.
+        most: Duration,
+    },
+    /// A duration that its receiver would have to round.
+    #[error("{name} ({value:?}) is not a multiple of {step:?}")]
+    TooFine {
+        /// The setter's name.
+        name: &'static str,
+        /// What was asked for.
+        value: Duration,
+        /// What it must be a multiple of.
+        step: Duration,
+    },
+    /// A setting that this platform does not have.
+    #[error("{name} cannot be set on this platform")]
+    Unsupported {
+        /// The setter's name.
+        name: &'static str,
     },
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::time::nanos;
+use crate::time::{later, nanos};
 
 /// How many pings a peer may send: a bucket of `pings`, refilled evenly once `per`.
 ///
@@ -119,6 +119,7 @@ pub struct Flooded {
 #[derive(Debug, Clone)]
 pub struct FloodGuard {
     limit: FloodLimit,
+    newest: Option<Instant>,
     full_at: Option<Instant>,
     pings: u64,
 }
@@ -135,12 +136,13 @@ impl FloodGuard {
     pub const fn new(limit: FloodLimit) -> Self {
         Self {
             limit,
+            newest: None,
             full_at: None,
             pings: 0,
         }
     }
 
-    /// A ping came at `now`.
+    /// A ping came at `now`. An older `now` than one seen before counts as that newest one.
     ///
     /// # Errors
     /// [`Flooded`] when the bucket is empty; the ping takes nothing from it then.
@@ -156,16 +158,20 @@ impl FloodGuard {
         if self.limit.is_off() {
             return Ok(());
         }
-        let each = Duration::from_nanos(nanos(self.limit.per) / u64::from(self.limit.pings));
+        let now = self.newest.map_or(now, |newest| newest.max(now));
+        self.newest = Some(now);
+        // Rounded up, so that no rounding lets more through than the limit says.
+        let each = nanos(self.limit.per).div_ceil(u64::from(self.limit.pings));
+        let all_but_one =
+            Duration::from_nanos(each.saturating_mul(u64::from(self.limit.pings - 1)));
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
-        let missing = full_at.saturating_duration_since(now);
-        if missing > self.limit.per.saturating_sub(each) {
+        if full_at.saturating_duration_since(now) > all_but_one {
             return Err(Flooded {
                 pings: self.pings,
                 limit: self.limit,
             });
         }
-        self.full_at = full_at.checked_add(each);
+        self.full_at = later(full_at, Duration::from_nanos(each)).or(self.full_at);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::time::{SHORTEST, earlier, later};
+use crate::time::{Brief, SHORTEST, earlier, later};
 
 /// How long each direction may be silent before an [`IdleEvent`] says so.
 ///
@@ -184,8 +184,10 @@ impl std::fmt::Display for IdleEvent {
         };
         write!(
             f,
-            "{} for {:?} ({}{suffix} in a row)",
-            self.kind, self.idle_for, self.streak
+            "{} for {} ({}{suffix} in a row)",
+            self.kind,
+            Brief(self.idle_for),
+            self.streak
         )
     }
 }

@@ -1,5 +1,92 @@
-//! Is the other side still alive?
+//! Is the other side still alive? Idle events, heartbeats, round trips and a verdict with its reason,
+//! for the socket, stream or runtime you already have.
+//!
+//! Nothing here spawns a task, owns a socket or picks a runtime. The core is a handful of small state
+//! machines that are told what happens and what time it is; around it stand wrappers for sockets and
+//! streams, which keep the timers for you.
+//!
+//! # Which type do I need?
+//!
+//! | I have | I want | use |
+//! | --- | --- | --- |
+//! | a socket | to be told when it is idle, and decide myself | [`io::track`] |
+//! | a socket for other people's code | reads and writes to fail when it is idle | [`io::IdleTimeout`] |
+//! | a stream of messages | heartbeats, round trips, a verdict | [`PingPong`] with a [`Protocol`] |
+//! | a TCP stream of my own making | the same, with framing and ping included | [`PingPong`] with [`tcp`] |
+//! | a TCP socket, and no say in what is on it | the kernel's own keepalive, set right | [`tcp::KernelKeepalive`] |
+//! | services that report to each other | beats with a payload, a watcher with levels | [`heartbeat`] |
+//! | an event loop of my own | the state machine alone | [`Keepalive`], [`IdleDetector`] |
+//! | beats from anywhere | a detector alone | [`detector`] |
+//!
+//! # What is promised
+//!
+//! * **Never early.** No event and no verdict before its time; a date that is not exact is off to the
+//!   peer's favour.
+//! * **Ask before you bury.** Nobody is [`Dead`] for not answering unless a ping was on the wire for
+//!   the whole reply timeout. Input that has arrived is taken in before silence is judged.
+//! * **Bounded.** A configuration knows the longest time to a verdict:
+//!   [`KeepaliveConfig::detection_bound`].
+//! * **Any byte is life**, unless you ask for pongs only ([`Proof`]). Own writes never are.
+//! * **Our own pause is not the peer's death.** After a suspend, a debugger or a blocked executor the
+//!   peer is asked afresh ([`KeepaliveConfig::forgive_stall`]).
+//! * **For almost nothing.** A busy connection touches no timer and, past a small credit, reads no
+//!   clock.
+//!
+//! # The run loop
+//!
+//! The core has three verbs. `on_*(.., now)` reports a fact. `poll_timeout()` says when to come back.
+//! `handle_timeout(now)` moves time and returns at most one thing to do: call it until it returns
+//! `None`. So a loop of your own has three steps: wait for input until `poll_timeout()`; report what
+//! came; then move time. `examples/sans_io_loop.rs` is one, on a blocking socket.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
+//!
+//! let start = Instant::now();
+//! let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+//! // Step 1 would wait for input until this:
+//! let due = keepalive.poll_timeout().unwrap();
+//! assert_eq!(due, start + Duration::from_secs(20));
+//! // Step 2, nothing came. Step 3:
+//! while let Some(event) = keepalive.handle_timeout(due) {
+//!     match event {
+//!         KeepaliveEvent::Ping(seq) => keepalive.on_ping_sent(seq, due), // send it first
+//!         KeepaliveEvent::Dead(dead) => println!("{dead}"),
+//!     }
+//! }
+//! # Ok::<(), liveness::ConfigError>(())
+//! ```
+//!
+//! # Runtimes
+//!
+//! A [`Runtime`] is a clock and its timers, passed as a value: [`Tokio`], [`Smol`], or your own in a
+//! few lines (`examples/own_runtime.rs`). A missing one is a compile error.
+//!
+//! # Cancel safety
+//!
+//! Every future and stream of this crate may be dropped at any await point and polled again: a
+//! `next()` of [`io::IdleEvents`] or [`PingPong`] in a `select!` loses nothing. Wrapped reads and
+//! writes are as cancel safe as the socket they wrap.
+//!
+//! # Features
+//!
+//! None is on by default; the core needs none.
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `tokio` | [`Tokio`]; tokio-io traits on what wraps a socket; `tokio_util` codecs |
+//! | `smol` | [`Smol`]; `asynchronous_codec` codecs |
+//! | `tcp` | [`tcp`]: frames with ping and pong, the kernel's keepalive |
+//! | `tracing` | a TRACE event a heartbeat, a DEBUG event a verdict |
+//!
+//! # Stability
+//!
+//! The minimum Rust version is 1.85; raising it is a minor change. Default durations and limits, and
+//! the texts of errors and events, may change in a minor version: set what you depend on, and match
+//! on variants and fields. The wire formats carry a version of their own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
 
 pub mod detector;
 mod error;
@@ -8,21 +95,26 @@ pub mod heartbeat;
 mod idle;
 pub mod io;
 pub mod keepalive;
+pub mod metrics;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 mod ping_pong;
 pub mod rt;
 pub mod rtt;
 mod seq;
+#[cfg(feature = "tcp")]
+pub mod tcp;
 mod time;
 #[cfg(feature = "websocket")]
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
 pub mod websocket;
 
 pub use error::{ConfigError, DecodeError, Error};
-pub use heartbeat::Payload;
+pub use heartbeat::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Payload};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{Limit, PingWhen, Proof};
-pub use ping_pong::{Inbound, Protocol};
+pub use ping_pong::{Inbound, PingPong, Protocol};
 pub use rt::Runtime;
 #[cfg(feature = "smol")]
 pub use rt::Smol;

@@ -4,6 +4,7 @@
 //! to an `Instant` panics in the standard library; here it gives `None`, and `None` is also what
 //! every `poll_timeout` answers for "no deadline".
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// The shortest period a timer is asked for: Netty's floor, and the resolution of most timer wheels.
@@ -42,6 +43,23 @@ pub(crate) const fn shorter(a: Duration, b: Duration) -> bool {
     a.as_nanos() < b.as_nanos()
 }
 
+/// A duration for people: three decimals at most, and none that say nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Brief(pub(crate) Duration);
+
+impl fmt::Display for Brief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.3?}", self.0);
+        let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+        let number = match number.contains('.') {
+            true => number.trim_end_matches('0').trim_end_matches('.'),
+            false => number,
+        };
+        write!(f, "{number}{unit}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +74,17 @@ mod tests {
         assert!(!reached(None, now));
         assert!(reached(Some(now), now));
         assert_eq!(nanos(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn brief_keeps_what_matters() {
+        let brief = |nanos| Brief(Duration::from_nanos(nanos)).to_string();
+        assert_eq!(brief(0), "0ns");
+        assert_eq!(brief(100), "100ns");
+        assert_eq!(brief(116_323), "116.323µs");
+        assert_eq!(brief(701_377_257), "701.377ms");
+        assert_eq!(brief(1_500_000_000), "1.5s");
+        assert_eq!(brief(100_000_000_000), "100s");
+        assert_eq!(brief(90_000_000_001), "90s");
     }
 }

@@ -70,11 +70,13 @@ impl FailureDetector for FixedTimeout {
     }
 
     fn suspect_at(&self) -> Option<Instant> {
-        let suspect_at = later(self.last.at, self.suspect_after?)?;
-        Some(
-            self.dead_at()
-                .map_or(suspect_at, |dead_at| dead_at.min(suspect_at)),
-        )
+        let after = self.suspect_after?;
+        let at_the_latest = if self.timeout.is_zero() {
+            after
+        } else {
+            self.timeout
+        };
+        later(self.last.at, after.min(at_the_latest))
     }
 
     fn dead_at(&self) -> Option<Instant> {

@@ -8,10 +8,11 @@ use crate::time::later;
 
 /// Dead at the sweep that finds a peer which has already missed its limit of sweeps.
 ///
-/// The counting table that many servers keep by hand: a timer sweeps every `period`; a peer without
-/// a beat since the last sweep has missed one; at the sweep after `limit` misses it is dead. The
-/// sweeps are in step with the start, not with the beats, so death comes `limit` to `limit + 1`
-/// periods after the last beat.
+/// The counting table that many servers keep by hand: a timer sweeps every `period` and counts one
+/// miss for each peer; a beat sets its peer's count to zero; the sweep that finds `limit` misses
+/// already counted buries. The sweeps are in step with the start, not with the beats, so death comes
+/// more than `limit` and at most `limit + 1` periods after the last beat. A beat at the very instant
+/// of a sweep counts as after it.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -72,7 +73,7 @@ impl MissedCount {
         self
     }
 
-    /// How many sweeps since the last beat have found none, at `now`.
+    /// How many sweeps there were since the last beat, up to and with `now`.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};

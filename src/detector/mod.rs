@@ -18,8 +18,8 @@ use crate::seq::Seq;
 ///
 /// Sans-I/O: `on_heartbeat` reports a beat, the two deadlines say what follows if none comes. A beat
 /// whose number is not greater than the greatest seen is late or doubled and moves nothing; a peer
-/// that restarts its numbers needs a [`reset`](Self::reset). A `now` older than one seen before
-/// counts as that newest one.
+/// that restarts its numbers needs a [`reset`](Self::reset). A `now` older than that of the last beat
+/// counts as that one.
 ///
 /// # Laws
 /// * `suspect_at() <= dead_at()` where both exist.

@@ -29,6 +29,8 @@ pub(super) struct Record {
     start: Instant,
     read: Lane,
     written: Lane,
+    /// Times at which a read began to wait; only while `hold` is set.
+    waits: Lane,
     credit: AtomicU32,
     closed: AtomicBool,
     /// Reader idleness is to be held while nobody waits for input.
@@ -44,6 +46,7 @@ pub(super) struct Record {
 pub(super) enum Direction {
     Read,
     Written,
+    Wait,
 }
 
 /// The moving side's end of a record; dropping it closes the record.
@@ -60,6 +63,7 @@ pub(super) struct Watch {
     record: Arc<Record>,
     read: u64,
     written: u64,
+    waits: u64,
 }
 
 /// What has moved since the last look, with the dates.
@@ -67,6 +71,8 @@ pub(super) struct Watch {
 pub(super) struct Moved {
     pub(super) read: Option<Instant>,
     pub(super) written: Option<Instant>,
+    /// A read began to wait.
+    pub(super) waited: Option<Instant>,
 }
 
 /// How many bytes have passed through a [`Tracked`](super::Tracked) socket, readable from anywhere.
@@ -127,6 +133,7 @@ pub(super) fn record<R: Runtime>(bell: Arc<Bell>, rt: R, timed: bool) -> (Notes<
         start: rt.now(),
         read: Lane::default(),
         written: Lane::default(),
+        waits: Lane::default(),
         credit: AtomicU32::new(if timed { CREDIT } else { 0 }),
         closed: AtomicBool::new(false),
         hold: AtomicBool::new(false),
@@ -137,6 +144,7 @@ pub(super) fn record<R: Runtime>(bell: Arc<Bell>, rt: R, timed: bool) -> (Notes<
         record: Arc::clone(&record),
         read: 0,
         written: 0,
+        waits: 0,
     };
     (Notes { record, bell, rt }, watch)
 }
@@ -179,9 +187,18 @@ impl<R: Runtime> Notes<R> {
     /// A read has to wait, or no longer has to.
     #[inline]
     pub(super) fn note_waiting(&self, waiting: bool) {
+        if self.record.hold.load(Ordering::Relaxed) {
+            self.set_waiting(waiting);
+        }
+    }
+
+    fn set_waiting(&self, waiting: bool) {
         let record = &*self.record;
-        if !record.hold.load(Ordering::Relaxed) {
+        if record.waiting.load(Ordering::Relaxed) == waiting {
             return;
+        }
+        if waiting {
+            self.note(Direction::Wait, 1);
         }
         record.waiting.store(waiting, Ordering::SeqCst);
         if waiting && record.held.load(Ordering::SeqCst) {
@@ -209,6 +226,7 @@ impl Record {
         match direction {
             Direction::Read => &self.read,
             Direction::Written => &self.written,
+            Direction::Wait => &self.waits,
         }
     }
 
@@ -227,14 +245,15 @@ impl Watch {
     /// What has moved since the last look; what carries no date is dated `now`.
     pub(super) fn look(&mut self, now: Instant) -> Moved {
         let record = &*self.record;
-        let read = record.read.bytes.load(Ordering::Acquire);
-        let written = record.written.bytes.load(Ordering::Acquire);
-        let moved = Moved {
-            read: (read != self.read).then(|| record.date(&record.read, now)),
-            written: (written != self.written).then(|| record.date(&record.written, now)),
+        let moved = |lane: &Lane, seen: &mut u64| {
+            let count = lane.bytes.load(Ordering::Acquire);
+            (std::mem::replace(seen, count) != count).then(|| record.date(lane, now))
         };
-        (self.read, self.written) = (read, written);
-        moved
+        Moved {
+            read: moved(&record.read, &mut self.read),
+            written: moved(&record.written, &mut self.written),
+            waited: moved(&record.waits, &mut self.waits),
+        }
     }
 
     /// Whether the moving side has stopped asking the clock.

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::io::{AsyncRead, AsyncWrite};
 use pin_project::pin_project;
@@ -11,21 +11,23 @@ use pin_project::pin_project;
 use super::dating::Dating;
 use crate::idle::{IdleConfig, IdleDetector};
 use crate::rt::{Alarm, BothTasks, Half, Runtime};
-use crate::time::earlier;
+use crate::time::{Brief, earlier};
 
 /// A socket whose reads and writes fail with [`io::ErrorKind::TimedOut`] once no byte has moved in
 /// either direction for a while: for a socket that is handed to other people's code.
 ///
 /// The verdict comes only to somebody who is waiting: a read or write that is under way when the
-/// time is over fails, and so does everything after it. Input is drained first: as long as the
-/// socket has bytes, reads succeed. Both directions count, so a long download is not idle because
-/// nothing is written. The error comes at most a sixteenth of the period late on a connection that
-/// has just been busy (see [`track`](super::track)), and never early.
+/// time is over fails, on whichever task, and every write after it. Input is drained first: as long
+/// as the socket has bytes, reads succeed, also after the verdict; and it can still be closed. Both
+/// directions count, so a long download is not idle because nothing is written.
+///
+/// The error is never early. While somebody waits it comes at most a sixteenth of the period late on
+/// a connection that has just been busy (see [`track`](super::track)), and exactly on a quiet one.
 ///
 /// To act on silence instead of failing, use [`track`](super::track).
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// use liveness::Tokio;
 /// use liveness::io::IdleTimeout;
 /// use tokio::io::AsyncReadExt;
@@ -59,7 +61,7 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     /// Fails reads and writes of `io` after `after` without a byte; at least 1 ms, zero is off.
     ///
     /// ```
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, Instant};
     /// # use liveness::{Tokio, io::IdleTimeout};
     /// let socket = IdleTimeout::new(futures::io::empty(), Duration::from_secs(30), Tokio);
     /// # drop(socket);
@@ -79,7 +81,7 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     /// The socket itself.
     ///
     /// ```
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, Instant};
     /// # use liveness::{Tokio, io::IdleTimeout};
     /// let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
     /// assert_eq!(socket.get_ref().get_ref(), &[7]);
@@ -92,7 +94,7 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     /// The socket itself; what is read or written through it is not counted.
     ///
     /// ```
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, Instant};
     /// # use liveness::{Tokio, io::IdleTimeout};
     /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
     /// socket.get_mut().set_position(1);
@@ -105,7 +107,7 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     ///
     /// ```
     /// # use std::pin::Pin;
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, Instant};
     /// # use liveness::{Tokio, io::IdleTimeout};
     /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
     /// Pin::new(&mut socket).get_pin_mut().set_position(1);
@@ -117,7 +119,7 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     /// The socket back, without its timeout.
     ///
     /// ```
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, Instant};
     /// # use liveness::{Tokio, io::IdleTimeout};
     /// # let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
     /// assert_eq!(socket.into_inner().into_inner(), [7]);
@@ -127,17 +129,35 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     }
 }
 
+/// What an operation does to the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Read,
+    Write,
+    Close,
+}
+
+impl Operation {
+    const fn half(self) -> Half {
+        match self {
+            Self::Read => Half::Read,
+            Self::Write | Self::Close => Half::Write,
+        }
+    }
+}
+
 impl<R: Runtime> Guard<R> {
     /// Runs one operation of the socket: it goes first, and the time is looked at only if it waits.
     /// `moved` says how many bytes a finished one has moved.
+    #[inline]
     fn poll<T>(
         &mut self,
-        half: Half,
+        kind: Operation,
         cx: &mut Context<'_>,
         moved: impl FnOnce(&T) -> usize,
         operation: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if let Some(idle_for) = self.idle_for {
+        if let (Some(idle_for), Operation::Write) = (self.idle_for, kind) {
             return Poll::Ready(Err(timed_out(idle_for)));
         }
         match operation(cx) {
@@ -148,7 +168,7 @@ impl<R: Runtime> Guard<R> {
                 Poll::Ready(result)
             }
             Poll::Pending => self
-                .poll_idle(half, cx)
+                .poll_idle(kind.half(), cx)
                 .map(|idle_for| Err(timed_out(idle_for))),
         }
     }
@@ -157,11 +177,27 @@ impl<R: Runtime> Guard<R> {
     fn note(&mut self) {
         let rt = self.alarm.runtime();
         if let Some(now) = self.dating.note_received(|| rt.now()) {
-            self.detector.on_read(now);
+            self.note_dated(now);
         }
     }
 
+    fn note_dated(&mut self, now: Instant) {
+        self.detector.on_read(now);
+        let Some(tick_at) = self.dating.next_tick() else {
+            return;
+        };
+        // The last one that is dated. Whoever waits on the other task has to be there when the next
+        // ones are, and that may be before the deadline it has set its timer to.
+        let alarm = &mut self.alarm;
+        let _ = self
+            .tasks
+            .poll_for_both(|cx| alarm.poll_at(Some(tick_at), cx));
+    }
+
     fn poll_idle(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<Duration> {
+        if let Some(idle_for) = self.idle_for {
+            return Poll::Ready(idle_for);
+        }
         let Self {
             detector,
             dating,
@@ -185,6 +221,7 @@ impl<R: Runtime> Guard<R> {
         });
         if let Poll::Ready(expired) = expired {
             *idle_for = Some(expired);
+            alarm.disarm();
             tasks.wake(half.other());
         }
         expired
@@ -192,7 +229,7 @@ impl<R: Runtime> Guard<R> {
 }
 
 fn timed_out(idle_for: Duration) -> io::Error {
-    let text = format!("no byte read or written for {idle_for:?}");
+    let text = format!("no byte read or written for {}", Brief(idle_for));
     io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
@@ -204,7 +241,7 @@ impl<S: AsyncRead, R: Runtime> AsyncRead for IdleTimeout<S, R> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         this.guard.poll(
-            Half::Read,
+            Operation::Read,
             cx,
             |bytes| *bytes,
             |cx| this.io.poll_read(cx, buf),
@@ -218,7 +255,7 @@ impl<S: AsyncRead, R: Runtime> AsyncRead for IdleTimeout<S, R> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         this.guard.poll(
-            Half::Read,
+            Operation::Read,
             cx,
             |bytes| *bytes,
             |cx| this.io.poll_read_vectored(cx, bufs),
@@ -234,7 +271,7 @@ impl<S: AsyncWrite, R: Runtime> AsyncWrite for IdleTimeout<S, R> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         this.guard.poll(
-            Half::Write,
+            Operation::Write,
             cx,
             |bytes| *bytes,
             |cx| this.io.poll_write(cx, buf),
@@ -248,7 +285,7 @@ impl<S: AsyncWrite, R: Runtime> AsyncWrite for IdleTimeout<S, R> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         this.guard.poll(
-            Half::Write,
+            Operation::Write,
             cx,
             |bytes| *bytes,
             |cx| this.io.poll_write_vectored(cx, bufs),
@@ -258,13 +295,13 @@ impl<S: AsyncWrite, R: Runtime> AsyncWrite for IdleTimeout<S, R> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         this.guard
-            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
+            .poll(Operation::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         this.guard
-            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_close(cx))
+            .poll(Operation::Close, cx, |()| 0, |cx| this.io.poll_close(cx))
     }
 }
 
@@ -282,7 +319,7 @@ impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for IdleTimeout<S
             result.map_ok(|()| buf.filled().len().saturating_sub(before))
         };
         this.guard
-            .poll(Half::Read, cx, |bytes| *bytes, read)
+            .poll(Operation::Read, cx, |bytes| *bytes, read)
             .map_ok(|_| ())
     }
 }
@@ -296,7 +333,7 @@ impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for IdleTimeout
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         this.guard.poll(
-            Half::Write,
+            Operation::Write,
             cx,
             |bytes| *bytes,
             |cx| this.io.poll_write(cx, buf),
@@ -310,7 +347,7 @@ impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for IdleTimeout
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         this.guard.poll(
-            Half::Write,
+            Operation::Write,
             cx,
             |bytes| *bytes,
             |cx| this.io.poll_write_vectored(cx, bufs),
@@ -324,12 +361,12 @@ impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for IdleTimeout
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         this.guard
-            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
+            .poll(Operation::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         this.guard
-            .poll(Half::Write, cx, |()| 0, |cx| this.io.poll_shutdown(cx))
+            .poll(Operation::Close, cx, |()| 0, |cx| this.io.poll_shutdown(cx))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures::Stream;
@@ -307,7 +307,8 @@ impl<R: Runtime> IdleEvents<R> {
     ///
     /// With `true`, a peer whose bytes nobody asks for is not called silent: back-pressure is not
     /// death. Full periods run from the moment a read has to wait. A read that was begun and
-    /// cancelled counts as waiting until the next one completes.
+    /// cancelled counts as waiting until the next one completes. Say so before the socket is used: a
+    /// read that waits already is not seen.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -344,40 +345,71 @@ impl<R: Runtime> IdleEvents<R> {
     /// Finds out what has moved, and when to look again if the connection is busy.
     fn look(&mut self, now: Instant) {
         let moved = self.watch.look(now);
+        let mut facts = [
+            (moved.waited, Fact::Waited),
+            (moved.read, Fact::Read),
+            (moved.written, Fact::Written),
+        ];
         // In the order in which they happened: time does not run back for a detector.
-        match (moved.read, moved.written) {
-            (Some(read), Some(written)) if written < read => {
-                self.detector.on_write(written);
-                self.detector.on_read(read);
-            }
-            (read, written) => {
-                if let Some(read) = read {
-                    self.detector.on_read(read);
-                }
-                if let Some(written) = written {
-                    self.detector.on_write(written);
-                }
+        facts.sort_by_key(|(at, _)| *at);
+        for (at, fact) in facts {
+            let Some(at) = at else { continue };
+            match fact {
+                Fact::Read => self.detector.on_read(at),
+                Fact::Written => self.detector.on_write(at),
+                Fact::Waited if self.held => self.detector.resume_reader(at),
+                Fact::Waited => self.detector.reset_read(at),
             }
         }
-        let busy = moved.read.is_some() || moved.written.is_some();
-        if busy && self.watch.is_undated() {
-            self.tick_at = self.tick.and_then(|tick| later(now, tick));
-        } else if reached(self.tick_at, now) || !self.watch.is_undated() {
-            self.tick_at = None;
+        self.held &= moved.waited.is_none();
+        self.set_tick(now, moved.read.or(moved.written).is_some());
+    }
+
+    fn set_tick(&mut self, now: Instant, busy: bool) {
+        let (undated, due) = (self.watch.is_undated(), reached(self.tick_at, now));
+        if !undated {
+            self.tick_at = self.tick_at.filter(|_| !due);
             self.watch.refill();
+        } else if busy || due || self.tick_at.is_none() {
+            // After the last of the undated there is one more tick, for an operation that saw no
+            // credit and is counted only now.
+            self.tick_at = self.tick.and_then(|tick| later(now, tick));
+            if !busy {
+                self.watch.refill();
+            }
         }
     }
 
-    /// Holds or releases reader idleness, by whether somebody waits for input.
-    fn hold(&mut self, now: Instant) {
-        let held = !self.watch.is_awaited();
-        if held {
+    /// Holds reader idleness if nobody waits for input.
+    fn hold(&mut self) {
+        if !self.watch.is_awaited() {
             self.detector.pause_reader();
-        } else if self.held {
-            self.detector.resume_reader(now);
+            self.held = true;
         }
-        self.held = held;
     }
+
+    /// Answers the bell: the moving side has stopped asking the clock, or waits for input again.
+    fn answer(&mut self) {
+        let unwatched = self.tick.is_some() && self.tick_at.is_none() && self.watch.is_undated();
+        let released = self.held && self.watch.is_awaited();
+        if !unwatched && !released {
+            return;
+        }
+        let now = self.alarm.runtime().now();
+        self.look(now);
+        if released {
+            self.detector.resume_reader(now);
+            self.held = false;
+        }
+    }
+}
+
+/// What the moving side can have noted.
+#[derive(Clone, Copy)]
+enum Fact {
+    Read,
+    Written,
+    Waited,
 }
 
 impl<R: Runtime> Stream for IdleEvents<R> {
@@ -385,26 +417,19 @@ impl<R: Runtime> Stream for IdleEvents<R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<IdleEvent>> {
         let this = self.get_mut();
-        if this.held {
-            this.hold(this.alarm.runtime().now());
+        // First of all, so that whatever comes after the looks below rings for this task.
+        this.alarm.listen(cx.waker());
+        if this.ended || this.watch.is_closed() {
+            this.ended = true;
+            this.alarm.disarm();
+            return Poll::Ready(None);
         }
+        this.answer();
         loop {
             let deadline = earlier(this.detector.poll_timeout(), this.tick_at);
-            let expired = this.alarm.poll_at(deadline, cx);
-            if this.ended || this.watch.is_closed() {
-                this.ended = true;
-                return Poll::Ready(None);
-            }
-            let Poll::Ready(now) = expired else {
-                let unwatched = this.tick_at.is_none() && this.watch.is_undated();
-                if let (true, Some(tick)) = (unwatched, this.tick) {
-                    this.tick_at = later(this.alarm.runtime().now(), tick);
-                    continue;
-                }
-                return Poll::Pending;
-            };
+            let now = ready!(this.alarm.poll_at(deadline, cx));
             this.look(now);
-            this.hold(now);
+            this.hold();
             if let Some(event) = this.detector.handle_timeout(now) {
                 return Poll::Ready(Some(event));
             }

@@ -196,8 +196,9 @@ impl KeepaliveConfig {
 
     /// The time before a ping, at least 1 ms; zero is off. Default 20 s.
     ///
-    /// Never longer than promised and never shorter than `interval` less its jitter, counted from
-    /// what [`ping_when`](Self::ping_when) says and from the last ping that left.
+    /// Never longer than promised; never shorter than `interval` less its jitter, but for the first
+    /// one if it is [spread](Self::spread_first). Counted from what [`ping_when`](Self::ping_when)
+    /// says and from the last ping that left.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -290,7 +291,8 @@ impl KeepaliveConfig {
     }
 
     /// The time for an answer from the measured round trip, between `floor` and `cap`: see
-    /// [`Rtt::reply_timeout`]. `cap` until the first answer.
+    /// [`Rtt::reply_timeout`]. `cap` until the first answer. A floor below 1 ms counts as 1 ms; a cap
+    /// of zero is off.
     ///
     /// Round trips have heavy tails: keep the floor at a second or more, and
     /// [`max_unanswered`](Self::max_unanswered) above 1.
@@ -412,7 +414,7 @@ impl KeepaliveConfig {
     #[must_use]
     pub const fn detection_bound(&self) -> Option<Duration> {
         let reply = self.longest_reply();
-        let asks = !self.interval.is_zero() && self.ping_when.checks_peer() && !reply.is_zero();
+        let asks = self.checks_peer() && !reply.is_zero();
         let asked = self
             .interval
             .saturating_add(reply.saturating_mul(self.max_unanswered));
@@ -460,14 +462,13 @@ impl KeepaliveConfig {
 
     fn validate_silence(&self, reply: Duration) -> Result<(), ConfigError> {
         let (silence, interval) = (self.silence, self.interval);
-        let asks = !interval.is_zero() && self.ping_when != PingWhen::Never;
         if silence.is_zero() {
             return Ok(());
         }
-        if !asks && self.proof == Proof::PongOnly {
+        let checks = self.checks_peer();
+        if !checks && self.proof == Proof::PongOnly {
             return Err(ConfigError::NeverAsked { silence, interval });
         }
-        let checks = asks && self.ping_when.checks_peer();
         if checks && silence <= interval {
             return Err(ConfigError::SilenceBeforePing { silence, interval });
         }
@@ -488,6 +489,11 @@ impl KeepaliveConfig {
         Some(self.ping_when)
     }
 
+    /// Whether the peer is asked when nothing proved life for an interval.
+    pub(super) const fn checks_peer(&self) -> bool {
+        !self.interval.is_zero() && self.ping_when.checks_peer()
+    }
+
     pub(crate) const fn proves(&self) -> Proof {
         self.proof
     }
@@ -498,6 +504,10 @@ impl KeepaliveConfig {
 
     pub(super) const fn forgives(&self) -> bool {
         self.forgive_stall
+    }
+
+    pub(super) const fn longest_silence(&self) -> Duration {
+        self.silence
     }
 
     /// The passive limit as the first instant at which it is exceeded.
@@ -521,7 +531,7 @@ impl KeepaliveConfig {
     pub(super) fn reply_limit(&self, rtt: &Rtt) -> Option<Duration> {
         let limit = match self.reply_timeout {
             ReplyTimeout::Fixed(fixed) => fixed,
-            ReplyTimeout::Adaptive { floor, cap } => rtt.reply_timeout(floor, cap),
+            ReplyTimeout::Adaptive { floor, cap } => rtt.reply_timeout(floor.max(SHORTEST), cap),
         };
         (!limit.is_zero()).then_some(limit)
     }
@@ -546,6 +556,16 @@ impl KeepaliveConfig {
             .saturating_sub(Duration::from_nanos(shortened))
     }
 
+    /// The same limits for a connection that is being closed, where nothing can be asked any more.
+    pub(crate) fn after_close(&self) -> Self {
+        let silence = self.detection_bound().unwrap_or_default();
+        Self {
+            proof: Proof::AnyBytes,
+            silence,
+            ..self.ping_when(PingWhen::Never)
+        }
+    }
+
     /// The shortest time that a shell must be able to resolve for this configuration.
     pub(crate) fn shortest(&self) -> Option<Duration> {
         let interval = self.pings().map(|_| self.interval);
@@ -555,7 +575,7 @@ impl KeepaliveConfig {
 }
 
 /// The `nth` number of a stream of evenly spread ones: Steele, Lea and Flood's SplitMix64 (2014).
-fn splitmix(seed: u64, nth: u64) -> u64 {
+pub(crate) fn splitmix(seed: u64, nth: u64) -> u64 {
     let mut z = seed.wrapping_add(nth.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::time::Brief;
+
 /// Which limit ran out.
 ///
 /// ```
@@ -14,7 +16,7 @@ use std::time::Duration;
 pub enum Cause {
     /// The peer was asked, and no answer came in time.
     NoReply,
-    /// The peer was not asked, and said nothing of its own for too long.
+    /// The peer gave no sign of life for the passive limit, asked or not.
     Silent,
     /// The peer took none of the bytes offered to it for too long.
     WriteStalled,
@@ -46,7 +48,7 @@ impl fmt::Display for Cause {
 /// assert_eq!(dead.cause, Cause::Silent);
 /// assert_eq!(
 ///     dead.to_string(),
-///     "nothing received within 90s; silent for 90s, no round trip measured",
+///     "no sign of life within 90s; silent for 90s, no round trip measured",
 /// );
 /// # Ok::<(), liveness::ConfigError>(())
 /// ```
@@ -67,19 +69,19 @@ pub struct Dead {
 
 impl fmt::Display for Dead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (limit, silent_for) = (self.limit, self.silent_for);
+        let (limit, silent_for) = (Brief(self.limit), Brief(self.silent_for));
         match (self.cause, self.unanswered) {
-            (Cause::NoReply, 1) => write!(f, "no reply to 1 ping within {limit:?}")?,
-            (Cause::NoReply, n) => write!(f, "no reply to {n} pings within {limit:?} each")?,
-            (Cause::Silent, _) => write!(f, "nothing received within {limit:?}")?,
-            (Cause::WriteStalled, _) => write!(f, "no byte taken for {limit:?}")?,
+            (Cause::NoReply, 1) => write!(f, "no reply to 1 ping within {limit}")?,
+            (Cause::NoReply, n) => write!(f, "no reply to {n} pings within {limit} each")?,
+            (Cause::Silent, _) => write!(f, "no sign of life within {limit}")?,
+            (Cause::WriteStalled, _) => write!(f, "no byte taken for {limit}")?,
         }
-        write!(f, "; silent for {silent_for:?}")?;
+        write!(f, "; silent for {silent_for}")?;
         if self.cause != Cause::NoReply && self.unanswered > 0 {
             write!(f, ", {} unanswered", self.unanswered)?;
         }
         match self.last_rtt {
-            Some(rtt) => write!(f, ", last round trip {rtt:?}"),
+            Some(rtt) => write!(f, ", last round trip {}", Brief(rtt)),
             None => f.write_str(", no round trip measured"),
         }
     }

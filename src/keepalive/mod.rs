@@ -10,6 +10,7 @@ mod preset;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use config::splitmix;
 pub use config::{KeepaliveConfig, Limit, PingWhen, Proof};
 pub use dead::{Cause, Dead};
 
@@ -63,21 +64,18 @@ pub enum Pong {
         /// The time from the ping's flush to now.
         rtt: Duration,
     },
-    /// Answers a ping that a later pong had answered already, or one so old that it is forgotten.
+    /// Answers a ping that a pong had answered already; or one so old that when it left is forgotten,
+    /// which is still a proof of life.
     Stale,
     /// Answers nothing that was asked.
     Unsolicited,
 }
 
-/// Where the current question stands.
+/// A ping on the wire whose answer is awaited.
 #[derive(Debug, Clone, Copy)]
-enum Ask {
-    /// Nothing is open.
-    Idle,
-    /// A ping was handed out and is not flushed yet.
-    Issued(Seq),
-    /// A ping is on the wire and its answer is awaited.
-    OnWire { at: Instant, limit: Duration },
+struct Question {
+    at: Instant,
+    limit: Duration,
 }
 
 /// Keeps one connection alive, or tells that it is dead.
@@ -92,7 +90,9 @@ enum Ask {
 /// * **Ask before you bury.** No [`Cause::NoReply`] unless a ping was on the wire for the whole
 ///   reply timeout. A call that comes much too late sends a fresh ping instead of a verdict (see
 ///   [`KeepaliveConfig::forgive_stall`]).
-/// * **One question at a time.** While the answer to a ping is awaited, no further ping is sent.
+/// * **One question at a time.** While the answer to a ping is awaited the peer is not asked again.
+///   Only where it was promised to hear from us, an interval without a byte sent brings another ping
+///   ([`PingWhen::SendIdle`], [`PingWhen::EitherIdle`]); it asks nothing new.
 /// * **Bounded.** A silent peer is dead within [`KeepaliveConfig::detection_bound`].
 ///
 /// ```
@@ -140,7 +140,9 @@ pub struct Keepalive {
     /// A ping that is due whatever the interval says.
     probe_at: Option<Instant>,
     interval: Duration,
-    ask: Ask,
+    /// A ping that was handed out and is not flushed yet.
+    issued: Option<Seq>,
+    question: Option<Question>,
     pings: Pings,
     rtt: Rtt,
     unanswered: u32,
@@ -180,8 +182,9 @@ impl Keepalive {
             blocked_at: None,
             probe_at: None,
             interval: config.interval_before(0),
-            ask: Ask::Idle,
-            pings: Pings::new(),
+            issued: None,
+            question: None,
+            pings: Pings::new(now),
             rtt: Rtt::new(),
             unanswered: 0,
             paused: false,
@@ -246,6 +249,24 @@ impl Keepalive {
         self.blocked_at.get_or_insert(now);
     }
 
+    /// The bytes that were [offered](Self::on_write_blocked) are not wanted any more: a write was
+    /// cancelled, so nobody finds out whether the peer would take it.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig};
+    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
+    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), start)?;
+    /// keepalive.on_write_blocked(start + s);
+    /// keepalive.on_write_withdrawn(start + 2 * s);
+    /// assert_eq!(keepalive.handle_timeout(start + 6 * s), None);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    pub fn on_write_withdrawn(&mut self, now: Instant) {
+        self.advance(now);
+        self.blocked_at = None;
+    }
+
     /// The ping `seq` was flushed at `now`: its answer is due from here on, and its round trip
     /// counts from here.
     ///
@@ -264,23 +285,32 @@ impl Keepalive {
     /// ```
     pub fn on_ping_sent(&mut self, seq: Seq, now: Instant) {
         let now = self.advance(now);
-        if !matches!(self.ask, Ask::Issued(issued) if issued == seq) {
+        if self.issued != Some(seq) {
             return;
         }
-        self.on_send(now);
-        self.asked_at = now;
         self.pings.on_sent(seq, now);
-        self.ask = match self.config.reply_limit(&self.rtt) {
-            Some(limit) => Ask::OnWire { at: now, limit },
-            None => Ask::Idle,
-        };
+        self.on_asked(now);
+        if self.open_question().is_none() {
+            let limit = self.config.reply_limit(&self.rtt);
+            self.question = limit.map(|limit| Question { at: now, limit });
+        }
+    }
+
+    /// The ping that was handed out has left.
+    fn on_asked(&mut self, now: Instant) {
+        self.issued = None;
+        self.asked_at = now;
+        self.on_send(now);
     }
 
     /// A pong came at `now`, with the number it answers, or `None` where the protocol has none: then
     /// it answers the oldest ping that is open, since streams keep their order.
     ///
     /// A pong answers all earlier pings too (RFC 6455, 5.5.3). It counts as received bytes; call
-    /// [`on_receive`](Self::on_receive) or not, as it suits.
+    /// [`on_receive`](Self::on_receive) or not, as it suits. It may come before
+    /// [`on_ping_sent`](Self::on_ping_sent), where two tasks share a connection: its ping has left
+    /// then, that report is no longer needed, and the round trip counts from when the ping was handed
+    /// out.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -296,16 +326,26 @@ impl Keepalive {
     pub fn on_pong(&mut self, answers: Option<Seq>, now: Instant) -> Pong {
         self.on_receive(now);
         let now = self.newest;
+        let answered = self.pings.answered();
         let pong = self.pings.on_pong(answers, now);
-        if let Pong::Matched { rtt } = pong {
+        if self.pings.answered() > answered {
             self.answered_at = now;
+        }
+        if self
+            .issued
+            .is_some_and(|seq| seq.value() < self.pings.answered())
+        {
+            self.on_asked(now);
+        }
+        if let Pong::Matched { rtt } = pong {
             self.rtt.on_sample(rtt);
         }
         pong
     }
 
     /// Asks at once, without waiting for the interval: after a resume, on a network change, when the
-    /// user presses a button. Does nothing while a ping is already open.
+    /// user presses a button. Does nothing while a ping is already open. During a
+    /// [pause](Self::pause) the ping is sent, and judged from the resume on.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -318,15 +358,16 @@ impl Keepalive {
     /// ```
     pub fn probe_now(&mut self, now: Instant) {
         let now = self.advance(now);
-        if !self.is_asking() {
+        if self.issued.is_none() && self.open_question().is_none() {
             self.probe_at = Some(now);
         }
     }
 
     /// Stops judging what is not received, because nobody is reading: for back-pressure.
     ///
-    /// Pings that keep the promise to be heard ([`PingWhen::Always`], [`PingWhen::SendIdle`]) go on,
-    /// and so does the watch over [write stalls](Self::on_write_blocked).
+    /// Pings that keep the promise to be heard ([`PingWhen::Always`], [`PingWhen::SendIdle`],
+    /// [`PingWhen::EitherIdle`]) go on, and so does the watch over
+    /// [write stalls](Self::on_write_blocked).
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -380,8 +421,11 @@ impl Keepalive {
         self.set_config(self.config.interval(interval), now)
     }
 
-    /// Changes the configuration of a running connection. The silence seen so far stays, so a
-    /// shorter limit may be due at once; a ping on the wire keeps the time it was given.
+    /// Changes the configuration of a running connection.
+    ///
+    /// The silence seen so far counts, and a ping on the wire is judged by the new reply timeout,
+    /// from when it left. But no verdict follows from the change itself: a peer that kept the old
+    /// limits and not the new ones gets one clean window from `now`.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work; nothing changes then.
@@ -397,16 +441,27 @@ impl Keepalive {
     /// ```
     pub fn set_config(&mut self, config: KeepaliveConfig, now: Instant) -> Result<(), ConfigError> {
         config.validate()?;
-        self.advance(now);
+        let now = self.advance(now);
+        self.clear();
+        let was_due = self.is_verdict_due(now);
         self.config = config;
         self.interval = config.interval_before(self.pings.issued());
+        let limit = config.reply_limit(&self.rtt);
+        self.question = self.question.zip(limit).map(|(question, limit)| Question {
+            at: question.at,
+            limit,
+        });
+        if !was_due && self.is_verdict_due(now) {
+            self.judge_from(now);
+        }
         Ok(())
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never.
     ///
     /// Received and sent bytes only move it later, so a timer that is already set may stay as it is:
-    /// when it fires, ask again.
+    /// when it fires, ask again. One exception: where the reply timeout is longer than the interval,
+    /// or runs on after a pause, the answer to a ping may bring the next ping nearer.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -418,14 +473,22 @@ impl Keepalive {
     /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timeout_with(Input::Drained)
+    }
+
+    /// [`poll_timeout`](Self::poll_timeout) for a caller that has not reported all input.
+    pub(crate) fn timeout_with(&self, input: Input) -> Option<Instant> {
         if self.dead.is_some() {
             return None;
         }
-        let verdict = self.verdict_due().map(|due| due.at);
+        let verdict = self.verdict_due(input).map(|due| due.at);
         earlier(self.ask_due(), verdict)
     }
 
     /// Moves time to `now` and returns at most one thing to do; call it until it returns `None`.
+    ///
+    /// While a [ping](KeepaliveEvent::Ping) is handed out and not flushed, no other is, and a reply
+    /// timeout that is not the last one passes without an event.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -438,13 +501,21 @@ impl Keepalive {
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
     pub fn handle_timeout(&mut self, now: Instant) -> Option<KeepaliveEvent> {
+        self.handle_with(now, Input::Drained)
+    }
+
+    /// [`handle_timeout`](Self::handle_timeout) for a caller that has not reported all input.
+    pub(crate) fn handle_with(&mut self, now: Instant, input: Input) -> Option<KeepaliveEvent> {
         let now = self.advance(now);
         if self.dead.is_some() {
             return None;
         }
         self.clear();
-        if let Some(due) = self.verdict_due().filter(|due| due.at <= now) {
-            return self.judge(due, now);
+        while let Some(due) = self.verdict_due(input).filter(|due| due.at <= now) {
+            let event = self.judge(due, now);
+            if event.is_some() {
+                return event;
+            }
         }
         reached(self.ask_due(), now).then(|| self.issue())
     }
@@ -515,73 +586,73 @@ impl Keepalive {
             self.unanswered = 0;
             self.pardoned = false;
         }
-        if self.is_answered() {
-            self.ask = Ask::Idle;
-        }
+        self.question = self.open_question();
     }
 
-    fn is_answered(&self) -> bool {
-        matches!(self.ask, Ask::OnWire { at, .. } if self.proved_at() >= at)
-    }
-
-    fn is_asking(&self) -> bool {
-        !matches!(self.ask, Ask::Idle) && !self.is_answered()
+    /// The question, unless life was proved since it was asked.
+    fn open_question(&self) -> Option<Question> {
+        let proved = self.proved_at();
+        self.question.filter(|question| proved < question.at)
     }
 
     fn ask_due(&self) -> Option<Instant> {
-        if self.is_asking() {
+        if self.issued.is_some() {
             return None;
         }
+        let open = self.open_question().is_some();
         let heard = self.proved_at().max(self.asked_at).max(self.judged_from);
-        let since = self
-            .config
-            .pings()
-            .and_then(|when| match (when, self.paused) {
-                (PingWhen::Never, _) | (PingWhen::RecvIdle, true) => None,
-                (PingWhen::Always, _) => Some(self.asked_at),
-                (PingWhen::RecvIdle, false) => Some(heard),
-                (PingWhen::SendIdle, _) | (PingWhen::EitherIdle, true) => Some(self.sent_at),
-                (PingWhen::EitherIdle, false) => Some(heard.min(self.sent_at)),
-            });
+        let checks = !open && !self.paused;
+        let since = self.config.pings().and_then(|when| match when {
+            PingWhen::Never => None,
+            PingWhen::Always => (checks || self.paused).then_some(self.asked_at),
+            PingWhen::RecvIdle => checks.then_some(heard),
+            PingWhen::EitherIdle if checks => Some(heard.min(self.sent_at)),
+            PingWhen::SendIdle | PingWhen::EitherIdle => Some(self.sent_at),
+        });
         let scheduled = since.and_then(|since| later(since, self.interval));
         earlier(self.probe_at, scheduled)
     }
 
-    fn verdict_due(&self) -> Option<Due> {
+    fn verdict_due(&self, input: Input) -> Option<Due> {
         let heard = self.proved_at().max(self.judged_from);
-        let no_reply = match self.ask {
-            Ask::OnWire { at, limit } if !self.paused && !self.is_answered() => {
-                Due::new(Cause::NoReply, at.max(self.judged_from), limit)
-            }
-            _ => None,
-        };
+        let question = self.open_question().filter(|_| !self.paused);
+        let no_reply = question.and_then(|Question { at, limit }| {
+            Due::new(Cause::NoReply, at.max(self.judged_from), limit)
+        });
         let silence = self.config.silence_deadline().filter(|_| !self.paused);
         let silent = silence.and_then(|limit| Due::new(Cause::Silent, heard, limit));
         let stalled = self
             .blocked_at
             .zip(self.config.stall_limit())
             .and_then(|(since, limit)| Due::new(Cause::WriteStalled, since, limit));
-        [no_reply, silent, stalled]
-            .into_iter()
-            .flatten()
-            .min_by_key(|due| due.at)
+        let silences = [no_reply, silent].into_iter().flatten();
+        let judged = silences.filter_map(|due| due.given(input));
+        judged.chain(stalled).min_by_key(|due| due.at)
+    }
+
+    fn is_verdict_due(&self, now: Instant) -> bool {
+        reached(self.verdict_due(Input::Drained).map(|due| due.at), now)
     }
 
     /// A limit has run out: strike, pardon or bury.
     fn judge(&mut self, due: Due, now: Instant) -> Option<KeepaliveEvent> {
-        let late = now.saturating_duration_since(due.at);
-        if self.config.forgives() && !self.pardoned && late > due.limit / 4 {
+        if self.config.forgives() && !self.pardoned && self.was_away(due, now) {
             return self.pardon(now);
         }
         if due.cause == Cause::NoReply {
             self.unanswered = self.unanswered.saturating_add(1);
+            self.question = None;
             if self.unanswered < self.config.strikes() {
-                return Some(self.issue());
+                return self.issued.is_none().then(|| self.issue());
             }
         }
+        let limit = match due.cause {
+            Cause::Silent => self.config.longest_silence(),
+            Cause::NoReply | Cause::WriteStalled => due.limit,
+        };
         let dead = Dead {
             cause: due.cause,
-            limit: due.limit,
+            limit,
             silent_for: now.saturating_duration_since(self.received_at),
             unanswered: self.unanswered,
             last_rtt: self.rtt.latest(),
@@ -590,24 +661,52 @@ impl Keepalive {
         Some(KeepaliveEvent::Dead(dead))
     }
 
+    /// Whether it was this side that let the time pass: much too late for what was due first, or
+    /// without having asked a peer that it should have asked.
+    fn was_away(&self, due: Due, now: Instant) -> bool {
+        let ask_due = self.ask_due().filter(|ask_due| *ask_due < due.at);
+        let late = now.saturating_duration_since(ask_due.unwrap_or(due.at));
+        let asks = self.config.checks_peer() && self.question.is_none();
+        late > due.limit / 4 || (due.cause == Cause::Silent && asks && ask_due.is_some())
+    }
+
     /// This side was away: what is overdue proves nothing about the peer. One clean window, and a
     /// fresh ping where pings are in use.
     fn pardon(&mut self, now: Instant) -> Option<KeepaliveEvent> {
         self.pardoned = true;
+        self.judge_from(now);
+        let asks = self.config.pings().is_some() || self.question.is_some();
+        if !asks || self.issued.is_some() {
+            return None;
+        }
+        self.question = None;
+        Some(self.issue())
+    }
+
+    /// What was not received or not taken until `now` is not held against the peer.
+    fn judge_from(&mut self, now: Instant) {
         self.judged_from = now;
         self.blocked_at = self.blocked_at.map(|_| now);
-        let queued = matches!(self.ask, Ask::Issued(_));
-        let asks = self.config.pings().is_some() || matches!(self.ask, Ask::OnWire { .. });
-        (asks && !queued).then(|| self.issue())
     }
 
     fn issue(&mut self) -> KeepaliveEvent {
-        let seq = self.pings.issue();
+        let seq = self.pings.issue(self.newest);
         self.probe_at = None;
         self.interval = self.config.interval_before(self.pings.issued());
-        self.ask = Ask::Issued(seq);
+        self.issued = Some(seq);
         KeepaliveEvent::Ping(seq)
     }
+}
+
+/// How much of what has arrived was reported: an answer may sit where nobody has looked yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// All of it.
+    Drained,
+    /// There is more, and it keeps coming: a silence is judged after twice its limit.
+    Arriving,
+    /// Nobody is reading: silence is not judged.
+    Unread,
 }
 
 /// A limit, and when it runs out.
@@ -620,10 +719,19 @@ struct Due {
 
 impl Due {
     fn new(cause: Cause, since: Instant, limit: Duration) -> Option<Self> {
-        Some(Self {
-            cause,
-            at: later(since, limit)?,
-            limit,
-        })
+        let at = later(since, limit)?;
+        Some(Self { cause, at, limit })
+    }
+
+    /// When this silence is judged, with that much of the input known.
+    fn given(self, input: Input) -> Option<Self> {
+        match input {
+            Input::Drained => Some(self),
+            Input::Arriving => {
+                let at = later(self.at, self.limit)?;
+                Some(Self { at, ..self })
+            }
+            Input::Unread => None,
+        }
     }
 }

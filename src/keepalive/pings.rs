@@ -5,23 +5,27 @@ use std::time::Instant;
 use super::Pong;
 use crate::seq::Seq;
 
-/// How many open pings are remembered; older ones are still recognised, as [`Pong::Stale`].
+/// How many pings are remembered with their time; the round trip of an older one is not measured.
 ///
-/// More than one is open only after strikes, or where a peer proves life without ever answering.
+/// More than one is open only after strikes, or where the peer is promised to hear from us.
 const REMEMBERED: u64 = 4;
 
-/// When each of the last few pings left, until it is answered.
+/// When each of the last few pings left, and which were answered.
 #[derive(Debug, Clone)]
 pub(super) struct Pings {
     next: u64,
-    sent_at: [Option<Instant>; REMEMBERED as usize],
+    /// All pings below this number are answered.
+    answered: u64,
+    /// When a ping left; until that is reported, when it was handed out.
+    sent_at: [Instant; REMEMBERED as usize],
 }
 
 impl Pings {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(now: Instant) -> Self {
         Self {
             next: 0,
-            sent_at: [None; REMEMBERED as usize],
+            answered: 0,
+            sent_at: [now; REMEMBERED as usize],
         }
     }
 
@@ -30,37 +34,38 @@ impl Pings {
         self.next
     }
 
-    pub(super) fn issue(&mut self) -> Seq {
-        let seq = self.next;
-        self.next = seq.saturating_add(1);
-        self.sent_at[slot(seq)] = None;
-        Seq::new(seq)
+    /// How many pings are answered: the number of the first that is open.
+    pub(super) const fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    pub(super) fn issue(&mut self, now: Instant) -> Seq {
+        let seq = Seq::new(self.next);
+        self.next = self.next.saturating_add(1);
+        self.on_sent(seq, now);
+        seq
     }
 
     pub(super) fn on_sent(&mut self, seq: Seq, now: Instant) {
-        self.sent_at[slot(seq.value())] = Some(now);
+        self.sent_at[slot(seq.value())] = now;
     }
 
     pub(super) fn on_pong(&mut self, answers: Option<Seq>, now: Instant) -> Pong {
-        let oldest = self.next.saturating_sub(REMEMBERED);
-        let open = |seq: &u64| self.sent_at[slot(*seq)].is_some();
-        let found = match answers {
-            Some(seq) if seq.value() >= self.next => return Pong::Unsolicited,
-            Some(seq) if seq.value() < oldest => return Pong::Stale,
-            Some(seq) => Some(seq.value()),
-            None => (oldest..self.next).find(open),
-        };
-        let Some(seq) = found else {
+        let remembered = self.next.saturating_sub(REMEMBERED);
+        let oldest = self.answered.max(remembered);
+        let seq = answers.map_or(oldest, Seq::value);
+        if seq >= self.next {
             return Pong::Unsolicited;
-        };
-        let Some(sent_at) = self.sent_at[slot(seq)] else {
+        }
+        if seq < self.answered {
             return Pong::Stale;
-        };
-        for earlier in oldest..=seq {
-            self.sent_at[slot(earlier)] = None;
+        }
+        self.answered = seq.saturating_add(1);
+        if seq < remembered {
+            return Pong::Stale;
         }
         Pong::Matched {
-            rtt: now.saturating_duration_since(sent_at),
+            rtt: now.saturating_duration_since(self.sent_at[slot(seq)]),
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::{KeepaliveConfig, Limit, PingWhen, Proof};
+use crate::time::shorter;
 
 /// # Presets
 impl KeepaliveConfig {
@@ -96,7 +97,7 @@ impl KeepaliveConfig {
     }
 
     /// A gRPC client with a keepalive time of `time`, raised to 10 s as the specification has it
-    /// (gRFC A8): counted from the last byte read, 20 s for any byte in return.
+    /// (gRFC A8): counted from the last byte read, 20 s for any byte in return. Zero is off.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -107,7 +108,7 @@ impl KeepaliveConfig {
     #[must_use]
     pub const fn grpc(time: Duration) -> Self {
         let floor = Duration::from_secs(10);
-        let interval = if crate::time::shorter(time, floor) {
+        let interval = if !time.is_zero() && shorter(time, floor) {
             floor
         } else {
             time

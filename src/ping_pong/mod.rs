@@ -1,3 +1,695 @@
-//! stub
+//! [`PingPong`]: heartbeats, round trips and a verdict on any stream of messages.
+
+mod link;
 mod protocol;
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures::stream::FusedStream;
+use futures::{Sink, Stream};
+use pin_project::pin_project;
+
 pub use protocol::{Inbound, Protocol};
+
+use crate::error::{ConfigError, Error};
+use crate::flood::{FloodGuard, FloodLimit, Flooded};
+use crate::io::Activity;
+use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
+use crate::rt::{Half, Runtime};
+use crate::rtt::Rtt;
+use crate::seq::Seq;
+use link::Link;
+
+/// How many heartbeats in a row are taken in before the executor gets its turn.
+const ABSORBED_AT_ONCE: u32 = 32;
+
+/// A stream and sink of messages that is kept alive, or says when and why it is dead.
+///
+/// Wraps anything that is `Stream<Item = Result<M, E>> + Sink<M, Error = E>`: a framed socket, a
+/// WebSocket, a channel pair. It yields data only; pings are sent, answered and timed on the side.
+/// When the peer is dead the stream yields `Err(`[`Error::Dead`]`)` once and then ends; sending fails
+/// with the same verdict.
+///
+/// * **Poll the stream.** That is what drives it: with nobody reading, nothing is answered and
+///   nothing is judged. Sending alone does not.
+/// * **Input first.** Whatever has arrived is taken in before silence is judged.
+/// * **Bounded.** At most one ping and one answer are queued. Pings of the peer are counted against
+///   a [limit](Self::flood_limit); beyond it the stream ends with [`Error::Flooded`]. After 32
+///   heartbeats in a row the executor gets its turn.
+/// * **Two halves.** `futures::StreamExt::split` works, with the halves on two tasks.
+/// * **Cancel safe.** Dropping a `next()` loses nothing; dropping a `send()` does what the transport
+///   does.
+///
+/// A message layer shows whole messages only, so one that takes longer to arrive than the limits
+/// allow looks like silence. [`with_activity`](Self::with_activity) lets bytes count.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::{SinkExt, StreamExt, channel::mpsc};
+/// use liveness::{Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
+///
+/// /// Numbers, of which 0 is a ping and 1 its answer.
+/// struct Numbers;
+/// impl Protocol for Numbers {
+///     type Message = u32;
+///     fn ping(&mut self, _seq: Seq) -> u32 { 0 }
+///     fn classify(&mut self, number: u32) -> Inbound<u32> {
+///         match number {
+///             0 => Inbound::Ping { reply: Some(1) },
+///             1 => Inbound::Pong(None),
+///             data => Inbound::Data(data),
+///         }
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # struct Pair(mpsc::Sender<u32>, mpsc::Receiver<u32>);
+/// # impl futures::Stream for Pair {
+/// #     type Item = Result<u32, mpsc::SendError>;
+/// #     fn poll_next(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+/// #         self.1.poll_next_unpin(cx).map(|item| item.map(Ok))
+/// #     }
+/// # }
+/// # impl futures::Sink<u32> for Pair {
+/// #     type Error = mpsc::SendError;
+/// #     fn poll_ready(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> { self.0.poll_ready(cx) }
+/// #     fn start_send(mut self: std::pin::Pin<&mut Self>, item: u32) -> Result<(), Self::Error> { self.0.start_send(item) }
+/// #     fn poll_flush(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> { self.0.poll_flush_unpin(cx) }
+/// #     fn poll_close(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> { self.0.poll_close_unpin(cx) }
+/// # }
+/// # let ((to_peer, mut at_peer), (mut from_peer, from)) = (mpsc::channel(8), mpsc::channel(8));
+/// # let transport = Pair(to_peer, from);
+/// let mut stream = PingPong::new(transport, Numbers, KeepaliveConfig::new(), Tokio)?;
+///
+/// from_peer.send(42).await.unwrap();
+/// assert_eq!(stream.next().await.unwrap().unwrap(), 42);
+///
+/// // The peer falls silent, is asked, and does not answer.
+/// let verdict = stream.next().await.unwrap().unwrap_err();
+/// assert_eq!(at_peer.next().await, Some(0));
+/// assert!(verdict.to_string().starts_with("peer dead: no reply to 1 ping within 10s"));
+/// assert!(stream.next().await.is_none());
+/// # Ok::<(), liveness::ConfigError>(()) }).unwrap();
+/// ```
+#[pin_project]
+pub struct PingPong<T, P: Protocol, R: Runtime> {
+    #[pin]
+    transport: T,
+    protocol: P,
+    link: Link<R>,
+    flood: FloodGuard,
+    outbox: Outbox<P::Message>,
+    end: End,
+}
+
+/// What waits to be sent, at most one of each.
+struct Outbox<M> {
+    pong: Option<M>,
+    ping: Option<(Seq, M)>,
+    /// A user's message whose place in the transport a heartbeat has taken.
+    displaced: Option<M>,
+    /// The user has been told that the transport takes a message.
+    reserved: bool,
+    /// The transport holds something that is not flushed.
+    unflushed: bool,
+    /// It is for us to flush it.
+    owes_flush: bool,
+    /// A ping is part of it.
+    leaving: Option<Seq>,
+}
+
+impl<M> Outbox<M> {
+    const fn new() -> Self {
+        Self {
+            pong: None,
+            ping: None,
+            displaced: None,
+            reserved: false,
+            unflushed: false,
+            owes_flush: false,
+            leaving: None,
+        }
+    }
+
+    /// Whether anything waits to be handed to the transport.
+    const fn is_waiting(&self) -> bool {
+        self.pong.is_some() || self.ping.is_some() || self.displaced.is_some()
+    }
+
+    /// What to hand over next, heartbeats first, and whether it is one.
+    fn next(&mut self) -> Option<(M, bool)> {
+        if let Some(pong) = self.pong.take() {
+            return Some((pong, true));
+        }
+        if let Some((seq, ping)) = self.ping.take() {
+            self.leaving = Some(seq);
+            return Some((ping, true));
+        }
+        self.displaced.take().map(|message| (message, false))
+    }
+}
+
+/// Whether, and how, the stream is over. A tag of its own, since every call asks first whether it is
+/// open: without one that is worked out from the niches of the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum End {
+    Open,
+    /// The verdict was passed; whether the stream has told it yet.
+    Dead {
+        dead: Dead,
+        told: bool,
+    },
+    Flooded(Flooded),
+    Eof,
+}
+
+impl End {
+    /// What the sending side says.
+    #[inline]
+    fn check<E>(&self) -> Result<(), Error<E>> {
+        match self {
+            Self::Open | Self::Eof => Ok(()),
+            Self::Dead { dead, .. } => Err(Error::Dead(*dead)),
+            Self::Flooded(flooded) => Err(Error::Flooded(*flooded)),
+        }
+    }
+}
+
+impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
+    /// Keeps `transport` alive by `config`, speaking `protocol`, on the clock of `rt`. The peer
+    /// counts as alive now.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work.
+    ///
+    /// ```
+    /// # use liveness::{ConfigError, KeepaliveConfig, PingPong, Protocol, Runtime};
+    /// fn keep<T, P: Protocol, R: Runtime>(stream: T, protocol: P, rt: R) -> Result<PingPong<T, P, R>, ConfigError> {
+    ///     PingPong::new(stream, protocol, KeepaliveConfig::new(), rt)
+    /// }
+    /// ```
+    pub fn new(
+        transport: T,
+        protocol: P,
+        config: KeepaliveConfig,
+        rt: R,
+    ) -> Result<Self, ConfigError> {
+        let link = Link::new(config, rt)?;
+        let (flood, outbox) = (FloodGuard::new(FloodLimit::DEFAULT), Outbox::new());
+        Ok(Self {
+            transport,
+            protocol,
+            link,
+            flood,
+            outbox,
+            end: End::Open,
+        })
+    }
+
+    /// Counts the bytes below the message layer as life and as progress: `activity` comes from
+    /// [`Tracked::activity`](crate::io::Tracked::activity) of the socket that carries the messages.
+    ///
+    /// A message that takes minutes to arrive is then no silence, and one that takes minutes to
+    /// leave is no write stall.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tcp")] {
+    /// # use liveness::{IdleConfig, KeepaliveConfig, PingPong, Tokio, io::track};
+    /// # use liveness::{Inbound, Protocol, Seq};
+    /// # struct P;
+    /// # impl Protocol for P { type Message = bytes::Bytes; fn ping(&mut self, _: Seq) -> bytes::Bytes { todo!() } fn classify(&mut self, m: bytes::Bytes) -> Inbound<bytes::Bytes> { Inbound::Data(m) } }
+    /// # fn example(socket: tokio::io::DuplexStream, protocol: P) -> Result<(), liveness::ConfigError> {
+    /// let (socket, _idle) = track(socket, IdleConfig::new(), Tokio);
+    /// let activity = socket.activity();
+    /// let framed = tokio_util::codec::Framed::new(socket, tokio_util::codec::LengthDelimitedCodec::new());
+    /// let stream = PingPong::new(framed, protocol, KeepaliveConfig::new(), Tokio)?.with_activity(activity);
+    /// # drop(stream); Ok(()) }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_activity(mut self, activity: Activity) -> Self {
+        self.link.watch(activity);
+        self
+    }
+
+    /// How many pings the peer may send before the stream ends with [`Error::Flooded`]. Default
+    /// [`FloodLimit::DEFAULT`]; [`FloodLimit::OFF`] takes any number.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime, flood::FloodLimit};
+    /// # fn example<T, P: Protocol, R: Runtime>(stream: PingPong<T, P, R>) {
+    /// let stream = stream.flood_limit(FloodLimit::new(5, std::time::Duration::from_secs(60)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn flood_limit(mut self, limit: FloodLimit) -> Self {
+        self.flood = FloodGuard::new(limit);
+        self
+    }
+
+    /// Asks the peer now, without waiting for the interval: see [`Keepalive::probe_now`](crate::Keepalive::probe_now). The
+    /// stream has to be polled for it to be sent.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn on_network_change<T, P: Protocol, R: Runtime>(stream: &mut PingPong<T, P, R>) {
+    ///     stream.probe_now();
+    /// }
+    /// ```
+    pub fn probe_now(&mut self) {
+        self.link.probe_now();
+    }
+
+    /// Changes the configuration of the running stream: see [`Keepalive::set_config`](crate::Keepalive::set_config).
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work; nothing changes then.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{ConfigError, KeepaliveConfig, PingPong, Protocol, Runtime};
+    /// fn relax<T, P: Protocol, R: Runtime>(stream: &mut PingPong<T, P, R>) -> Result<(), ConfigError> {
+    ///     stream.set_config(KeepaliveConfig::new().interval(Duration::from_secs(300)))
+    /// }
+    /// ```
+    pub fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
+        self.link.set_config(config)
+    }
+
+    /// The round trips measured so far.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn show<T, P: Protocol, R: Runtime>(stream: &PingPong<T, P, R>) -> Option<Duration> {
+    ///     stream.rtt().smoothed()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn rtt(&self) -> &Rtt {
+        self.link.keepalive.rtt()
+    }
+
+    /// The verdict, once it was passed.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn is_dead<T, P: Protocol, R: Runtime>(stream: &PingPong<T, P, R>) -> bool {
+    ///     stream.dead().is_some()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn dead(&self) -> Option<Dead> {
+        self.link.keepalive.dead()
+    }
+
+    /// The longest time from the peer's last byte to the verdict: the configuration's
+    /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period by which a
+    /// busy stream's last byte may be dated late. It holds while the stream is polled.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{KeepaliveConfig, PingPong, Protocol, Tokio};
+    /// # fn example<T, P: Protocol>(transport: T, protocol: P) -> Result<(), liveness::ConfigError> {
+    /// let stream = PingPong::new(transport, protocol, KeepaliveConfig::new(), Tokio)?;
+    /// assert_eq!(stream.detection_bound(), Some(Duration::from_millis(30_000 + 20_000 / 16)));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn detection_bound(&self) -> Option<Duration> {
+        self.link.detection_bound()
+    }
+
+    /// The protocol.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn protocol<T, P: Protocol, R: Runtime>(stream: &PingPong<T, P, R>) -> &P {
+    ///     stream.protocol()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn protocol(&self) -> &P {
+        &self.protocol
+    }
+
+    /// The protocol, to change what its pings carry.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn protocol<T, P: Protocol, R: Runtime>(stream: &mut PingPong<T, P, R>) -> &mut P {
+    ///     stream.protocol_mut()
+    /// }
+    /// ```
+    pub const fn protocol_mut(&mut self) -> &mut P {
+        &mut self.protocol
+    }
+
+    /// The transport.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn transport<T, P: Protocol, R: Runtime>(stream: &PingPong<T, P, R>) -> &T {
+    ///     stream.get_ref()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn get_ref(&self) -> &T {
+        &self.transport
+    }
+
+    /// The transport; what passes through it directly is not seen here.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn transport<T, P: Protocol, R: Runtime>(stream: &mut PingPong<T, P, R>) -> &mut T {
+    ///     stream.get_mut()
+    /// }
+    /// ```
+    pub const fn get_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    /// The transport back, for a farewell of your own after a verdict; queued heartbeats are lost.
+    ///
+    /// ```
+    /// # use liveness::{PingPong, Protocol, Runtime};
+    /// fn transport<T, P: Protocol, R: Runtime>(stream: PingPong<T, P, R>) -> T {
+    ///     stream.into_inner()
+    /// }
+    /// ```
+    pub fn into_inner(self) -> T {
+        self.transport
+    }
+}
+
+/// What came of one message.
+enum Taken<M> {
+    Data(M),
+    Heartbeat,
+    Flooded(Flooded),
+}
+
+impl<T, P, R, M, E> PingPong<T, P, R>
+where
+    T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
+    P: Protocol<Message = M>,
+    R: Runtime,
+{
+    /// Takes in one message.
+    #[inline]
+    fn take_in(self: Pin<&mut Self>, message: M) -> Taken<M> {
+        let this = self.project();
+        match this.protocol.classify(message) {
+            Inbound::Data(data) => {
+                this.link.on_data();
+                return Taken::Data(data);
+            }
+            Inbound::Ping { reply } => {
+                let now = this.link.on_ping();
+                if let Err(flooded) = this.flood.on_ping(now) {
+                    return Taken::Flooded(flooded);
+                }
+                // The layer below may have queued an answer of its own, which wants flushing too.
+                this.outbox.owes_flush = true;
+                // Only the newest ping need be answered (RFC 6455, 5.5.3).
+                this.outbox.pong = reply.or(this.outbox.pong.take());
+            }
+            Inbound::Pong(seq) => this.link.on_pong(seq),
+        }
+        Taken::Heartbeat
+    }
+
+    /// Hands what is queued to the transport: heartbeats, then a displaced message.
+    #[inline]
+    fn poll_send(self: Pin<&mut Self>, half: Half, cx: &Context<'_>) -> Poll<Result<(), E>> {
+        if !self.outbox.is_waiting() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_send_waiting(half, cx)
+    }
+
+    #[cold]
+    fn poll_send_waiting(
+        mut self: Pin<&mut Self>,
+        half: Half,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), E>> {
+        while self.outbox.is_waiting() {
+            let mut this = self.as_mut().project();
+            let transport = this.transport.as_mut();
+            ready!(
+                this.link
+                    .poll_write(half, cx, |cx| transport.poll_ready(cx))
+            )?;
+            // If the user had a place in the transport, it is taken now.
+            this.outbox.reserved = false;
+            let Some((message, is_heartbeat)) = this.outbox.next() else {
+                continue;
+            };
+            this.outbox.unflushed = true;
+            this.outbox.owes_flush = true;
+            let refused = this.transport.start_send(message);
+            if !is_heartbeat {
+                refused?;
+            }
+            // A transport that is closing refuses heartbeats and still has things to be read, which
+            // one of ours must not cut off. A refused ping counts as asked: what is left of the
+            // connection ends within the same bound.
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[allow(
+        clippy::inline_always,
+        reason = "the sending path's one call; measured"
+    )]
+    #[inline(always)]
+    fn poll_flush_all(
+        mut self: Pin<&mut Self>,
+        half: Half,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), E>> {
+        ready!(self.as_mut().poll_send(half, cx))?;
+        let this = self.project();
+        ready!(
+            this.link
+                .poll_write(half, cx, |cx| this.transport.poll_flush(cx))
+        )?;
+        this.outbox.owes_flush = false;
+        if std::mem::take(&mut this.outbox.unflushed) {
+            this.link.on_flushed(this.outbox.leaving.take());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends the heartbeats that wait, if any do. Pending means that the transport is full; the task
+    /// is woken when it is not.
+    #[inline]
+    fn poll_heartbeats(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
+        if !self.outbox.is_waiting() && !self.outbox.owes_flush {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_owed(cx)
+    }
+
+    #[cold]
+    fn poll_owed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
+        self.poll_flush_all(Half::Read, cx)
+    }
+
+    /// Moves time: a ping that is due is queued and sent; a verdict is what this is ready with.
+    fn poll_judge(
+        mut self: Pin<&mut Self>,
+        half: Half,
+        input: Input,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Dead, E>> {
+        loop {
+            let this = self.as_mut().project();
+            match ready!(this.link.poll_due(half, input, cx)) {
+                KeepaliveEvent::Ping(seq) => {
+                    this.outbox.ping = Some((seq, this.protocol.ping(seq)));
+                }
+                KeepaliveEvent::Dead(dead) => return Poll::Ready(Ok(dead)),
+            }
+            if let Poll::Ready(Err(error)) = self.as_mut().poll_flush_all(half, cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+
+    /// An operation of the sending side that has to wait must not wait for a dead peer.
+    fn poll_stalled<O>(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<O, Error<E>>> {
+        let dead = match ready!(self.as_mut().poll_judge(Half::Write, Input::Unread, cx)) {
+            Ok(dead) => dead,
+            Err(error) => return Poll::Ready(Err(Error::Transport(error))),
+        };
+        *self.project().end = End::Dead { dead, told: false };
+        Poll::Ready(Err(Error::Dead(dead)))
+    }
+
+    /// The stream's last item, if it has one; the other half learns of the end.
+    fn finish(self: Pin<&mut Self>, end: End, item: Option<Error<E>>) -> Next<M, E> {
+        let this = self.project();
+        *this.end = end;
+        this.link.wake_writer();
+        item.map(Err)
+    }
+
+    fn finish_dead(self: Pin<&mut Self>, dead: Result<Dead, E>) -> Next<M, E> {
+        match dead {
+            Ok(dead) => self.finish(End::Dead { dead, told: true }, Some(Error::Dead(dead))),
+            Err(error) => self.finish(End::Eof, Some(Error::Transport(error))),
+        }
+    }
+}
+
+/// What a stream of messages yields.
+type Next<M, E> = Option<Result<M, Error<E>>>;
+
+impl<T, P, R, M, E> Stream for PingPong<T, P, R>
+where
+    T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
+    P: Protocol<Message = M>,
+    R: Runtime,
+{
+    type Item = Result<M, Error<E>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<M, E>> {
+        match self.end {
+            End::Open => {}
+            End::Dead { dead, told: false } => return Poll::Ready(self.finish_dead(Ok(dead))),
+            End::Dead { .. } | End::Flooded(_) | End::Eof => return Poll::Ready(None),
+        }
+        // What cannot be written is told after what can be read: the peer may have said why.
+        let mut failed = None;
+        if self.link.has_rung() {
+            // Data may keep coming for ever; what we owe the peer is due all the same.
+            match self.as_mut().poll_judge(Half::Read, Input::Arriving, cx) {
+                Poll::Ready(Err(error)) => failed = Some(error),
+                Poll::Ready(dead) => return Poll::Ready(self.finish_dead(dead)),
+                Poll::Pending => {}
+            }
+        }
+        for _ in 0..ABSORBED_AT_ONCE {
+            if let Poll::Ready(Err(error)) = self.as_mut().poll_heartbeats(cx) {
+                failed = Some(error);
+            }
+            let message = match self.as_mut().project().transport.poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(self.finish_dead(Err(error)));
+                }
+                Poll::Ready(None) => return Poll::Ready(self.finish(End::Eof, None)),
+                Poll::Pending => {
+                    if let Some(error) = failed {
+                        return Poll::Ready(self.finish_dead(Err(error)));
+                    }
+                    if self.link.is_asleep(Half::Read, cx) {
+                        return Poll::Pending;
+                    }
+                    let judged = self.as_mut().poll_judge(Half::Read, Input::Drained, cx);
+                    return judged.map(|dead| self.finish_dead(dead));
+                }
+            };
+            match self.as_mut().take_in(message) {
+                Taken::Data(data) => return Poll::Ready(Some(Ok(data))),
+                Taken::Flooded(flooded) => {
+                    let error = Some(Error::Flooded(flooded));
+                    return Poll::Ready(self.finish(End::Flooded(flooded), error));
+                }
+                Taken::Heartbeat => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<T, P, R, M, E> FusedStream for PingPong<T, P, R>
+where
+    T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
+    P: Protocol<Message = M>,
+    R: Runtime,
+{
+    fn is_terminated(&self) -> bool {
+        !matches!(self.end, End::Open | End::Dead { told: false, .. })
+    }
+}
+
+/// Sends the user's messages. An operation that has to wait ends with the verdict when the peer
+/// takes nothing for too long, whether or not anybody reads.
+impl<T, P, R, M, E> Sink<M> for PingPong<T, P, R>
+where
+    T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
+    P: Protocol<Message = M>,
+    R: Runtime,
+{
+    type Error = Error<E>;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error<E>>> {
+        self.end.check()?;
+        let mut ready = self.as_mut().poll_send(Half::Write, cx);
+        if let Poll::Ready(Ok(())) = ready {
+            let this = self.as_mut().project();
+            ready = this
+                .link
+                .poll_write(Half::Write, cx, |cx| this.transport.poll_ready(cx));
+            this.outbox.reserved = matches!(ready, Poll::Ready(Ok(())));
+        }
+        match ready {
+            Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),
+            Poll::Pending => self.poll_stalled(cx),
+        }
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error<E>> {
+        self.end.check()?;
+        let this = self.project();
+        if !std::mem::take(&mut this.outbox.reserved) && this.outbox.displaced.is_none() {
+            this.outbox.displaced = Some(message);
+            return Ok(());
+        }
+        this.outbox.unflushed = true;
+        this.transport.start_send(message).map_err(Error::Transport)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error<E>>> {
+        self.end.check()?;
+        match self.as_mut().poll_flush_all(Half::Write, cx) {
+            Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),
+            Poll::Pending => self.poll_stalled(cx),
+        }
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error<E>>> {
+        self.end.check()?;
+        let mut closed = self.as_mut().poll_send(Half::Write, cx);
+        if let Poll::Ready(Ok(())) = closed {
+            let this = self.as_mut().project();
+            this.link.close();
+            closed = this
+                .link
+                .poll_write(Half::Write, cx, |cx| this.transport.poll_close(cx));
+        }
+        match closed {
+            Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),
+            Poll::Pending => self.poll_stalled(cx),
+        }
+    }
+}
+
+impl<T: fmt::Debug, P: Protocol, R: Runtime> fmt::Debug for PingPong<T, P, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PingPong")
+            .field("transport", &self.transport)
+            .field("keepalive", &self.link.keepalive)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}

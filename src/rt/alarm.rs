@@ -15,6 +15,7 @@ use std::time::Instant;
 use futures::task::AtomicWaker;
 
 use super::{Runtime, Timer};
+
 /// How often a timer may fire early in one poll before the executor gets its turn.
 const EARLY_FIRES: u32 = 4;
 
@@ -97,7 +98,7 @@ impl<R: Runtime> Alarm<R> {
         let Some(deadline) = deadline else {
             return Poll::Pending;
         };
-        if self.set_to.is_some_and(|set_to| set_to <= deadline) {
+        if self.covers(deadline) {
             return Poll::Pending;
         }
         for _ in 0..EARLY_FIRES {
@@ -119,31 +120,48 @@ impl<R: Runtime> Alarm<R> {
         self.bell.rung.load(Ordering::Acquire)
     }
 
+    /// Whether a poll with the waker of the last one would wait for `deadline` and change nothing.
+    #[inline]
+    pub(crate) fn is_set_for(&self, deadline: Instant) -> bool {
+        !self.has_rung() && self.covers(deadline)
+    }
+
     /// The bell itself, to be rung from elsewhere: the task is woken and its next poll asks the
     /// clock again.
     pub(crate) fn bell(&self) -> Arc<Bell> {
         Arc::clone(&self.bell)
     }
 
-    /// Sees to it that the bell wakes the task behind `waker`.
-    fn listen(&mut self, waker: &Waker) {
-        let rung = self.has_rung();
-        if !rung
-            && self
-                .listener
-                .as_ref()
-                .is_some_and(|listener| listener.will_wake(waker))
-        {
-            return;
+    /// Whether the timer will ring no later than `deadline`, without another poll.
+    #[inline]
+    pub(crate) fn covers(&self, deadline: Instant) -> bool {
+        self.set_to.is_some_and(|set_to| set_to <= deadline)
+    }
+
+    /// Gives the timer back: nothing is waited for any more.
+    pub(crate) fn disarm(&mut self) {
+        (self.timer, self.set_to) = (None, None);
+    }
+
+    /// Sees to it that the bell wakes the task behind `waker`. What is looked at afterwards cannot
+    /// be missed: it was there before the look, or its ring wakes this task.
+    #[inline]
+    pub(crate) fn listen(&mut self, waker: &Waker) {
+        let heard = |listener: &Waker| listener.will_wake(waker);
+        if self.has_rung() || !self.listener.as_ref().is_some_and(heard) {
+            self.listen_anew(waker);
         }
-        if rung {
-            // The timer may be spent, and the bell has used up the waker it held. The flag goes
-            // down before the new waker goes in: what rings in between has woken the old one.
-            self.set_to = None;
-            self.bell.rung.store(false, Ordering::SeqCst);
-        }
+    }
+
+    fn listen_anew(&mut self, waker: &Waker) {
+        let rung = self.bell.rung.swap(false, Ordering::SeqCst);
         self.bell.task.register(waker);
         self.listener = Some(waker.clone());
+        // A ring up to here may have woken an earlier task, or none. The flag stays up for the next
+        // poll; for this one it is enough not to trust the timer.
+        if rung || self.has_rung() {
+            self.set_to = None;
+        }
     }
 
     fn poll_timer(&mut self, deadline: Instant) -> Poll<()> {
@@ -160,6 +178,13 @@ impl<R: Runtime> Alarm<R> {
             .poll_expired(&mut Context::from_waker(&waker));
         self.set_to = fired.is_pending().then_some(deadline);
         fired
+    }
+}
+
+/// Whoever still holds the bell need not hold the task as well.
+impl<R: Runtime> Drop for Alarm<R> {
+    fn drop(&mut self) {
+        drop(self.bell.task.take());
     }
 }
 

@@ -91,7 +91,7 @@ impl<R: Runtime> Link<R> {
     /// Polls the transport for writing, on behalf of `half`.
     #[inline]
     pub(super) fn poll_out<T>(
-        &self,
+        &mut self,
         half: Half,
         cx: &mut Context<'_>,
         poll: impl FnMut(&mut Context<'_>) -> Poll<T>,

@@ -1,0 +1,203 @@
+//! What heartbeats add to a stream of messages.
+
+use std::hint::black_box;
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures::{Sink, SinkExt, Stream, StreamExt};
+use liveness::{Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
+use tokio::io::DuplexStream;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
+
+use crate::harness::{Bar, Contest, in_task, runtime};
+
+/// How often the handwritten loop asks, and how long it waits: as in [`KeepaliveConfig::new`].
+pub(crate) const INTERVAL: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The first byte says what a message is; then comes what it carries.
+const DATA: u8 = 0;
+const PING: u8 = 1;
+const PONG: u8 = 2;
+const MESSAGE: &[u8] = &[DATA; 64];
+
+pub(crate) fn contests() -> Vec<Contest> {
+    vec![framed()]
+}
+
+fn framed() -> Contest {
+    Contest::new(
+        "framed",
+        "a 64-byte message there and back between two tasks, length-prefixed, in memory",
+        "ns",
+    )
+    .timed("bare", || echo(|framed| framed))
+    .timed("PingPong", || echo(kept))
+    .bar(Bar::Times(1.05))
+    .timed("select! with an interval, by hand", echo_by_hand)
+}
+
+/// A socket that carries messages.
+pub(crate) type Messages = Framed<DuplexStream, Codec>;
+
+pub(crate) fn messages(io: DuplexStream) -> Messages {
+    Framed::new(io, Codec(LengthDelimitedCodec::new()))
+}
+
+/// The same, kept alive.
+pub(crate) type Kept = PingPong<Messages, Tagged, Tokio>;
+
+pub(crate) fn kept(framed: Messages) -> Kept {
+    PingPong::new(framed, Tagged, KeepaliveConfig::new(), Tokio).expect("the default is valid")
+}
+
+/// Both ends are wrapped; a task of its own sends back what it gets.
+fn echo<S, E>(wrap: impl Fn(Messages) -> S) -> impl FnMut(u64)
+where
+    S: Stream<Item = Result<Bytes, E>> + Sink<Bytes, Error = E> + Unpin + Send + 'static,
+    E: std::fmt::Debug + Send,
+{
+    let runtime = runtime();
+    let (near, mut far) = runtime.block_on(async {
+        let (near, far) = tokio::io::duplex(1024);
+        (wrap(messages(near)), wrap(messages(far)))
+    });
+    runtime.spawn(async move {
+        while let Some(Ok(message)) = far.next().await {
+            far.send(message).await.expect("in memory");
+        }
+    });
+    in_task(runtime, near, |mut near, trips| async move {
+        for _ in 0..trips {
+            let message = black_box(Bytes::from_static(MESSAGE));
+            near.send(message).await.expect("in memory");
+            let answer = near.next().await.expect("open").expect("in memory");
+            black_box(answer);
+        }
+        near
+    })
+}
+
+/// [`echo`] as people write it when they have no library, at both ends.
+fn echo_by_hand() -> impl FnMut(u64) {
+    let runtime = runtime();
+    let (near, mut far) = runtime.block_on(async {
+        let (near, far) = tokio::io::duplex(1024);
+        (ByHand::new(messages(near)), ByHand::new(messages(far)))
+    });
+    runtime.spawn(async move {
+        while let Some(message) = far.next().await {
+            far.framed.send(message).await.expect("in memory");
+        }
+    });
+    in_task(runtime, near, |mut near, trips| async move {
+        for _ in 0..trips {
+            let message = black_box(Bytes::from_static(MESSAGE));
+            near.framed.send(message).await.expect("in memory");
+            black_box(near.next().await.expect("alive"));
+        }
+        near
+    })
+}
+
+/// The usual loop: an interval, and the time of the last message from the clock.
+pub(crate) struct ByHand {
+    framed: Messages,
+    interval: tokio::time::Interval,
+    seen: Instant,
+}
+
+impl ByHand {
+    pub(crate) fn new(framed: Messages) -> Self {
+        let mut interval = interval(INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            framed,
+            interval,
+            seen: Instant::now(),
+        }
+    }
+
+    /// The next message that is no heartbeat; `None` when the peer is gone.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            tokio::select! {
+                message = self.framed.next() => {
+                    let message = message?.ok()?;
+                    self.seen = Instant::now();
+                    match message.first() {
+                        Some(&PING) => self.framed.send(tagged(PONG, &message)).await.ok()?,
+                        Some(&PONG) => {}
+                        _ => return Some(message),
+                    }
+                }
+                _ = self.interval.tick() => {
+                    if self.seen.elapsed() > LIMIT {
+                        return None;
+                    }
+                    self.framed.send(Bytes::from_static(&[PING])).await.ok()?;
+                }
+            }
+        }
+    }
+}
+
+/// Says ping and pong in the first byte.
+#[derive(Debug)]
+pub(crate) struct Tagged;
+
+impl Protocol for Tagged {
+    type Message = Bytes;
+
+    fn ping(&mut self, seq: Seq) -> Bytes {
+        tagged(
+            PING,
+            &[&[PING], seq.value().to_be_bytes().as_slice()].concat(),
+        )
+    }
+
+    fn classify(&mut self, message: Bytes) -> Inbound<Bytes> {
+        match message.first() {
+            Some(&PING) => Inbound::Ping {
+                reply: Some(tagged(PONG, &message)),
+            },
+            Some(&PONG) => Inbound::Pong(message.get(1..9).and_then(|seq| {
+                let seq = seq.try_into().ok()?;
+                Some(Seq::new(u64::from_be_bytes(seq)))
+            })),
+            _ => Inbound::Data(message),
+        }
+    }
+}
+
+/// `message` with another first byte.
+fn tagged(tag: u8, message: &[u8]) -> Bytes {
+    let mut message = message.to_vec();
+    if let Some(first) = message.first_mut() {
+        *first = tag;
+    }
+    message.into()
+}
+
+/// `tokio_util`'s length prefix, with one type of message in both directions.
+#[derive(Debug)]
+pub(crate) struct Codec(LengthDelimitedCodec);
+
+impl Decoder for Codec {
+    type Item = Bytes;
+    type Error = io::Error;
+
+    fn decode(&mut self, src: &mut BytesMut) -> io::Result<Option<Bytes>> {
+        Ok(self.0.decode(src)?.map(BytesMut::freeze))
+    }
+}
+
+impl Encoder<Bytes> for Codec {
+    type Error = io::Error;
+
+    fn encode(&mut self, message: Bytes, dst: &mut BytesMut) -> io::Result<()> {
+        self.0.encode(message, dst)
+    }
+}

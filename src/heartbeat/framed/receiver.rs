@@ -1,0 +1,215 @@
+//! [`FramedReceiver`]: pings as beats, each of them answered.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+
+use super::{FramedError, HeartbeatFrames, SKIPPED_PER_POLL};
+use crate::heartbeat::{Heartbeat, HeartbeatReceiver};
+use crate::tcp::Frame;
+
+/// Receives pings as beats, and answers each of them.
+///
+/// The answer is the beat itself, or [one of your own](Self::answering). It goes out while `recv`
+/// waits for the next beat, and never holds a beat back: a peer that does not read its answers is
+/// still heard. At most one answer is queued; while it cannot leave, a newer one takes its place, for
+/// a pong answers all earlier pings too. When answering fails, the beats that have come are received
+/// before the failure is told. Pongs are skipped.
+///
+/// `recv` is cancel safe: no beat and no answer is lost.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use futures::StreamExt;
+/// use liveness::{Heartbeat, Tokio};
+/// use liveness::detector::FixedTimeout;
+/// use liveness::heartbeat::framed::FramedReceiver;
+/// use liveness::heartbeat::watch;
+/// use liveness::rt::Runtime;
+/// use liveness::tcp::TcpCodec;
+/// use tokio_util::codec::Framed;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = tokio::net::TcpListener::bind("0.0.0.0:7946").await?;
+/// let (socket, _) = listener.accept().await?;
+/// let receiver = FramedReceiver::new(Framed::new(socket, TcpCodec::<Heartbeat<String>>::new()));
+/// let detector = FixedTimeout::new(Duration::from_secs(5), Tokio.now());
+/// let mut events = watch(receiver, detector, Tokio);
+/// while let Some(event) = events.next().await {
+///     println!("{}", event?);
+/// }
+/// # Ok(()) }
+/// ```
+pub struct FramedReceiver<C: HeartbeatFrames> {
+    connection: C,
+    answering: Answering<C::Payload>,
+    /// The answer that has not been handed over yet.
+    answer: Option<Frame<Heartbeat<C::Payload>>>,
+    /// An answer was handed over and may not have left yet.
+    unflushed: bool,
+    /// Why answering failed, until it is told.
+    failed: Option<C::Error>,
+}
+
+type Answering<P> = Box<dyn FnMut(&Heartbeat<P>) -> Heartbeat<P> + Send>;
+
+impl<C: HeartbeatFrames> FramedReceiver<C> {
+    /// Receives over `connection`, and answers each beat with itself.
+    ///
+    /// ```
+    /// # use liveness::heartbeat::framed::FramedReceiver;
+    /// # use liveness::tcp::TcpCodec;
+    /// # use tokio_util::codec::Framed;
+    /// fn receiver(socket: tokio::net::TcpStream) -> FramedReceiver<
+    ///     Framed<tokio::net::TcpStream, TcpCodec<liveness::Heartbeat<u64>>>,
+    /// > {
+    ///     FramedReceiver::new(Framed::new(socket, TcpCodec::new()))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn new(connection: C) -> Self
+    where
+        C::Payload: Clone + 'static,
+    {
+        Self::answering(connection, Heartbeat::clone)
+    }
+
+    /// Receives over `connection`, and answers each beat with what `answer` makes of it.
+    ///
+    /// The number on the wire is that of the ping, whatever the answer's own is. The answer's
+    /// `interval` can tell the sender how often to beat.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::heartbeat::framed::FramedReceiver;
+    /// # type Connection = tokio_util::codec::Framed<
+    /// #     tokio::net::TcpStream, liveness::tcp::TcpCodec<liveness::Heartbeat<u64>>>;
+    /// # fn receive(connection: Connection) -> FramedReceiver<Connection> {
+    /// FramedReceiver::answering(connection, |beat| {
+    ///     let mut answer = beat.clone();
+    ///     answer.interval = Duration::from_secs(if beat.payload > 90 { 1 } else { 10 });
+    ///     answer
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn answering(
+        connection: C,
+        answer: impl FnMut(&Heartbeat<C::Payload>) -> Heartbeat<C::Payload> + Send + 'static,
+    ) -> Self {
+        Self {
+            connection,
+            answering: Box::new(answer),
+            answer: None,
+            unflushed: false,
+            failed: None,
+        }
+    }
+
+    /// Gives the connection back. An answer that has not left is lost.
+    ///
+    /// ```
+    /// # use liveness::heartbeat::framed::{FramedReceiver, HeartbeatFrames};
+    /// fn stop<C: HeartbeatFrames>(receiver: FramedReceiver<C>) -> C {
+    ///     receiver.into_inner()
+    /// }
+    /// ```
+    pub fn into_inner(self) -> C {
+        self.connection
+    }
+}
+
+impl<C, P, E> FramedReceiver<C>
+where
+    C: Stream<Item = Result<Frame<Heartbeat<P>>, E>> + Sink<Frame<Heartbeat<P>>, Error = E> + Unpin,
+{
+    /// Sends the answer that is queued, as far as the connection takes it.
+    fn answer(&mut self, cx: &mut Context<'_>) {
+        if self.failed.is_some() {
+            self.answer = None;
+        } else if let Poll::Ready(Err(error)) = self.poll_answer(cx) {
+            self.failed = Some(error);
+        }
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        // The one before leaves first: of two answers one is enough.
+        ready!(self.poll_flush(cx))?;
+        if self.answer.is_some() {
+            ready!(self.connection.poll_ready_unpin(cx))?;
+        }
+        if let Some(answer) = self.answer.take() {
+            self.connection.start_send_unpin(answer)?;
+            self.unflushed = true;
+        }
+        self.poll_flush(cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        if self.unflushed {
+            ready!(self.connection.poll_flush_unpin(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Heartbeat<P>, FramedError<E>>> {
+        self.answer(cx);
+        for _ in 0..SKIPPED_PER_POLL {
+            let frame = match self.connection.poll_next_unpin(cx) {
+                Poll::Ready(Some(frame)) => frame.map_err(FramedError::Transport)?,
+                Poll::Ready(None) => return Poll::Ready(Err(FramedError::Closed)),
+                Poll::Pending => {
+                    return match self.failed.take() {
+                        Some(error) => Poll::Ready(Err(FramedError::Transport(error))),
+                        None => Poll::Pending,
+                    };
+                }
+            };
+            match frame {
+                Frame::Ping { seq, payload: beat } => {
+                    let payload = (self.answering)(&beat);
+                    self.answer = Some(Frame::Pong { seq, payload });
+                    // At once, if it can be: the sender times it.
+                    self.answer(cx);
+                    return Poll::Ready(Ok(beat));
+                }
+                Frame::Pong { .. } => {}
+                Frame::Data(_) => return Poll::Ready(Err(FramedError::Unexpected("data"))),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[async_trait]
+impl<C, P, E> HeartbeatReceiver for FramedReceiver<C>
+where
+    C: Stream<Item = Result<Frame<Heartbeat<P>>, E>>
+        + Sink<Frame<Heartbeat<P>>, Error = E>
+        + Send
+        + Unpin,
+    P: Send + 'static,
+    E: Send,
+{
+    type Payload = P;
+    type Error = FramedError<E>;
+
+    async fn recv(&mut self) -> Result<Heartbeat<P>, FramedError<E>> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+}
+
+impl<C: HeartbeatFrames + fmt::Debug> fmt::Debug for FramedReceiver<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FramedReceiver")
+            .field("connection", &self.connection)
+            .field("queued", &self.answer.is_some())
+            .field("unflushed", &self.unflushed)
+            .finish_non_exhaustive()
+    }
+}

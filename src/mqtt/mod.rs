@@ -1,0 +1,68 @@
+//! MQTT keep alive, both halves, versions 3.1, 3.1.1 and 5.
+//!
+//! Everything a client, a broker, a bridge or a proxy needs to keep its connections alive and to know
+//! when they are dead, and nothing about topics, QoS flows or subscriptions. No socket, no clock: bytes
+//! and times go in, decisions come out.
+//!
+//! | you write | take |
+//! | --- | --- |
+//! | a client | [`ClientKeepAlive`]: when to send PINGREQ, and when the broker is dead |
+//! | a broker | [`BrokerKeepAlive`] a connection: the 1.5 keep alives, the CONNECT that never comes, packets that dribble |
+//! | | [`Sessions`] for all of them: who takes over whom, and which will is due when |
+//! | a proxy | the broker's half towards the client, a [`Scanner`] for what the server answers |
+//! | something else | [`Scanner`]: where packets begin and end, in any chunking, without buffering them |
+//!
+//! # Which clock does what
+//!
+//! A keep alive of K seconds is two duties that are easily crossed:
+//!
+//! * *The client is heard*: something leaves it at least every K, whatever it receives. Receiving does
+//!   not postpone the PINGREQ.
+//! * *The peer is checked*: something is received, whatever is sent. Publishing does not postpone the
+//!   question whether the broker is there, nor the verdict about it.
+//!
+//! # Numbers of rules
+//!
+//! Versions 3.1.1 and 5 number their statements differently. A number here always stands beside the
+//! version that it belongs to, in error texts too.
+
+mod broker;
+mod client;
+mod connect;
+mod error;
+mod read;
+pub mod reason;
+mod replies;
+mod rule;
+mod scanner;
+mod sessions;
+mod types;
+mod write;
+
+pub use broker::{
+    BrokerConfig, BrokerKeepAlive, Expired, FromClient, KeepAlivePolicy, PartialPacket,
+};
+pub use client::{ClientConfig, ClientKeepAlive, FromServer};
+pub use connect::{Connect, Will};
+pub use error::MqttError;
+pub use replies::{ConnAck, Disconnect};
+pub use rule::Rule;
+pub use scanner::{Limits, Packet, Scanner, UnderWay};
+pub use sessions::{Action, Actions, Admitted, Sessions, TakeOverWill};
+pub use types::{PacketType, Version};
+
+/// A PINGREQ, all of it.
+///
+/// ```
+/// # use liveness::mqtt;
+/// assert_eq!(mqtt::PINGREQ, [0xc0, 0x00]);
+/// ```
+pub const PINGREQ: [u8; 2] = [0xc0, 0x00];
+
+/// A PINGRESP, all of it.
+///
+/// ```
+/// # use liveness::mqtt;
+/// assert_eq!(mqtt::PINGRESP, [0xd0, 0x00]);
+/// ```
+pub const PINGRESP: [u8; 2] = [0xd0, 0x00];

@@ -1,0 +1,678 @@
+//! [`Scanner`]: where the packets of a byte stream begin and end, and what they are.
+//!
+//! A packet's body is skipped by arithmetic. Only CONNECT, CONNACK and DISCONNECT are kept, within a
+//! limit that is checked before the first byte of them is.
+
+use super::connect::FixedHeader;
+use super::rule::{self, Rule};
+use super::write::{LONGEST, varint_len};
+use super::{ConnAck, Connect, Disconnect, MqttError, PINGRESP, PacketType, Version};
+
+/// A whole packet that went by.
+///
+/// ```
+/// # use liveness::mqtt::{Packet, PacketType};
+/// assert_eq!(Packet::PingReq.packet_type(), PacketType::PingReq);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Packet {
+    /// The client's first packet.
+    Connect(Box<Connect>),
+    /// The server's answer to it.
+    ConnAck(Box<ConnAck>),
+    /// The last packet.
+    Disconnect(Box<Disconnect>),
+    /// A question whether the server is there.
+    PingReq,
+    /// Its answer.
+    PingResp,
+    /// A packet that is none of ours; nothing of it was looked at but its fixed header.
+    Other(PacketType),
+}
+
+impl Packet {
+    /// What it is.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{Packet, PacketType};
+    /// assert_eq!(Packet::Other(PacketType::Publish).packet_type(), PacketType::Publish);
+    /// ```
+    #[must_use]
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::ConnAck(_) => PacketType::ConnAck,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::PingReq => PacketType::PingReq,
+            Self::PingResp => PacketType::PingResp,
+            Self::Other(packet) => *packet,
+        }
+    }
+
+    /// What a server has to answer at once: a PINGRESP for a PINGREQ ([MQTT-3.12.4-1] of both
+    /// versions), nothing for anything else.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{PINGRESP, Packet};
+    /// assert_eq!(Packet::PingReq.reply(), Some(PINGRESP));
+    /// ```
+    #[must_use]
+    pub const fn reply(&self) -> Option<[u8; 2]> {
+        match self {
+            Self::PingReq => Some(PINGRESP),
+            _ => None,
+        }
+    }
+}
+
+/// How much a peer may send at once.
+///
+/// ```
+/// # use liveness::mqtt::{Limits, Scanner};
+/// const SMALL: Limits = Limits::new().packet(64 * 1024).kept(4 * 1024);
+/// let scanner = Scanner::from_client().limits(SMALL);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    packet: u32,
+    kept: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Limits {
+    /// Packets as large as MQTT allows, 268 435 460 bytes; of those that are kept, 64 KiB.
+    ///
+    /// ```
+    /// # use liveness::mqtt::Limits;
+    /// assert_eq!(Limits::new(), Limits::default());
+    /// ```
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            packet: LONGEST as u32 + 5,
+            kept: 64 * 1024,
+        }
+    }
+
+    /// The largest packet, in bytes with its fixed header: what version 5 calls Maximum Packet Size.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{Limits, Scanner};
+    /// let mut scanner = Scanner::from_client().limits(Limits::new().packet(10));
+    /// let error = scanner.scan(&[0x10, 0x7f]).unwrap_err();
+    /// assert!(error.to_string().starts_with("CONNECT: 129 bytes announced, the limit is 10"));
+    /// ```
+    #[must_use]
+    pub const fn packet(mut self, bytes: u32) -> Self {
+        self.packet = bytes;
+        self
+    }
+
+    /// The largest packet of those that are kept to be decoded (CONNECT, CONNACK, DISCONNECT), in
+    /// bytes with its fixed header. Default 64 KiB, which leaves room for a large will.
+    ///
+    /// It bounds the memory of a scanner: never more than twice this, and never more than twice what
+    /// the peer really sent.
+    ///
+    /// ```
+    /// # use liveness::mqtt::Limits;
+    /// let frugal = Limits::new().kept(1024);
+    /// # assert_ne!(frugal, Limits::new());
+    /// ```
+    #[must_use]
+    pub const fn kept(mut self, bytes: u32) -> Self {
+        self.kept = bytes;
+        self
+    }
+}
+
+/// Whose packets a stream carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+/// How far a connection is, as this direction of it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing but CONNECT, or CONNACK (and AUTH before it), may come.
+    Opening,
+    Open,
+    /// Nothing may come.
+    Closed,
+}
+
+/// The place in the current packet.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Between two packets.
+    Border,
+    /// In the fixed header, behind its first byte and `read` bytes of the remaining length.
+    Length { first: u8, read: u8, value: u32 },
+    /// Behind the fixed header of `header` bytes, before `missing` bytes.
+    Body {
+        first: u8,
+        header: u8,
+        size: u32,
+        missing: u32,
+    },
+}
+
+/// A packet of which a part has come.
+///
+/// ```
+/// # use liveness::mqtt::{PacketType, Scanner};
+/// # let mut scanner = Scanner::from_client();
+/// scanner.scan(&[0x10, 0x20, 0x00])?;
+/// let under_way = scanner.under_way().unwrap();
+/// assert_eq!(under_way.packet_type, PacketType::Connect);
+/// assert_eq!((under_way.received, under_way.size), (3, Some(34)));
+/// # Ok::<(), liveness::mqtt::MqttError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnderWay {
+    /// What it is.
+    pub packet_type: PacketType,
+    /// How many bytes of it have come.
+    pub received: u32,
+    /// How many it has, once its fixed header is complete.
+    pub size: Option<u32>,
+}
+
+/// Finds the packets in one direction of a connection, in any chunking, without buffering them.
+///
+/// Each call of [`scan`](Self::scan) takes bytes of *one* packet and stops at its end. So a caller
+/// knows at which byte a packet ends, where one of its own may be put in
+/// ([`is_at_border`](Self::is_at_border)), and which bytes a packet consists of that is to be taken
+/// out ([`under_way`](Self::under_way)).
+///
+/// It is strict about what it looks at: the fixed headers of all packets, who may send them and when,
+/// and every field of CONNECT, CONNACK and DISCONNECT. After an error the stream has no borders any
+/// more, and every call returns that same error.
+///
+/// ```
+/// use liveness::mqtt::{Packet, PacketType, Scanner};
+///
+/// let mut scanner = Scanner::from_client();
+/// let stream = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c\x30\x04\x00\x01ab\xc0\x00";
+/// let (mut rest, mut seen) = (&stream[..], Vec::new());
+/// while !rest.is_empty() {
+///     let (consumed, packet) = scanner.scan(rest)?;
+///     rest = &rest[consumed..];
+///     seen.extend(packet.map(|packet| (consumed, packet.packet_type())));
+/// }
+/// assert_eq!(
+///     seen,
+///     [(15, PacketType::Connect), (6, PacketType::Publish), (2, PacketType::PingReq)],
+/// );
+/// # Ok::<(), liveness::mqtt::MqttError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Scanner {
+    place: Place,
+    phase: Phase,
+    side: Side,
+    version: Option<Version>,
+    limits: Limits,
+    /// The body of the packet that is under way, of those that are kept.
+    kept: Vec<u8>,
+    failed: Option<MqttError>,
+}
+
+impl Scanner {
+    /// For what a client sends: the first packet must be a CONNECT, from which the version is learnt.
+    ///
+    /// ```
+    /// # use liveness::mqtt::Scanner;
+    /// assert_eq!(Scanner::from_client().version(), None);
+    /// ```
+    #[must_use]
+    pub const fn from_client() -> Self {
+        Self::new(Side::Client)
+    }
+
+    /// For what a server sends: the first packet must be a CONNACK (in version 5 AUTH may come
+    /// before). The version is learnt from it, as far as it shows; tell
+    /// [`set_version`](Self::set_version) where it is known, which is stricter.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{Scanner, Version};
+    /// let mut scanner = Scanner::from_server();
+    /// scanner.scan(&[0x20, 0x03, 0x00, 0x00, 0x00])?;
+    /// assert_eq!(scanner.version(), Some(Version::V5));
+    /// # Ok::<(), liveness::mqtt::MqttError>(())
+    /// ```
+    #[must_use]
+    pub const fn from_server() -> Self {
+        Self::new(Side::Server)
+    }
+
+    const fn new(side: Side) -> Self {
+        Self {
+            place: Place::Border,
+            phase: Phase::Opening,
+            side,
+            version: None,
+            limits: Limits::new(),
+            kept: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Sets how much the peer may send at once.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{Limits, Scanner};
+    /// let scanner = Scanner::from_client().limits(Limits::new().packet(1 << 20));
+    /// ```
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Tells the version that the connection speaks: what the other direction's CONNECT said.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{Scanner, Version};
+    /// let mut scanner = Scanner::from_server();
+    /// scanner.set_version(Version::V3_1_1);
+    /// assert_eq!(
+    ///     scanner.scan(&[0xf0, 0x00]).unwrap_err().to_string(),
+    ///     "AUTH: packet type 15 is reserved before MQTT 5, at byte 0 (MQTT 3.1.1 section 2.2.1)",
+    /// );
+    /// ```
+    pub const fn set_version(&mut self, version: Version) {
+        self.version = Some(version);
+    }
+
+    /// The version that the connection speaks, as far as known.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{Scanner, Version};
+    /// let mut scanner = Scanner::from_client();
+    /// scanner.scan(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c")?;
+    /// assert_eq!(scanner.version(), Some(Version::V3_1_1));
+    /// # Ok::<(), liveness::mqtt::MqttError>(())
+    /// ```
+    #[must_use]
+    pub const fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    /// Whether the last byte scanned was the last of a packet, or none was scanned: where a packet of
+    /// one's own may be put in.
+    ///
+    /// ```
+    /// # use liveness::mqtt::Scanner;
+    /// let mut scanner = Scanner::from_client();
+    /// assert!(scanner.is_at_border());
+    /// scanner.scan(&[0x10])?;
+    /// assert!(!scanner.is_at_border());
+    /// # Ok::<(), liveness::mqtt::MqttError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub const fn is_at_border(&self) -> bool {
+        matches!(self.place, Place::Border) && self.failed.is_none()
+    }
+
+    /// The packet of which a part has come; `None` between packets.
+    ///
+    /// ```
+    /// # use liveness::mqtt::Scanner;
+    /// assert_eq!(Scanner::from_client().under_way(), None);
+    /// ```
+    #[must_use]
+    pub const fn under_way(&self) -> Option<UnderWay> {
+        match self.place {
+            Place::Border => None,
+            Place::Length { first, read, .. } => Some(UnderWay {
+                packet_type: PacketType::of(first),
+                received: 1 + read as u32,
+                size: None,
+            }),
+            Place::Body {
+                first,
+                size,
+                missing,
+                ..
+            } => Some(UnderWay {
+                packet_type: PacketType::of(first),
+                received: size - missing,
+                size: Some(size),
+            }),
+        }
+    }
+
+    /// Reads on, to the end of one packet or of `bytes`, whichever comes first. Returns how many bytes
+    /// that were, at least one if there is one, and the packet that ended with the last of them.
+    ///
+    /// # Errors
+    /// [`MqttError::Broken`] and [`MqttError::TooLarge`], as soon as the offending byte is seen. What
+    /// stood before the packet in question was returned by earlier calls.
+    ///
+    /// ```
+    /// # use liveness::mqtt::{Packet, Scanner};
+    /// let mut scanner = Scanner::from_server();
+    /// assert_eq!(scanner.scan(&[0x20, 0x02])?, (2, None));
+    /// let (consumed, packet) = scanner.scan(&[0x00, 0x00, 0xd0, 0x00])?;
+    /// assert!(matches!((consumed, packet), (2, Some(Packet::ConnAck(_)))));
+    /// assert_eq!(scanner.scan(&[0xd0, 0x00])?, (2, Some(Packet::PingResp)));
+    /// # Ok::<(), liveness::mqtt::MqttError>(())
+    /// ```
+    #[inline]
+    pub fn scan(&mut self, bytes: &[u8]) -> Result<(usize, Option<Packet>), MqttError> {
+        if let Some(found) = self.whole(bytes) {
+            return Ok(found);
+        }
+        match self.failed {
+            Some(error) => Err(error),
+            None => self.step(bytes).inspect_err(|error| self.fail(*error)),
+        }
+    }
+
+    /// The stream has ended.
+    ///
+    /// # Errors
+    /// [`MqttError::Truncated`] inside a packet; the error that `scan` returned, if it did.
+    ///
+    /// ```
+    /// # use liveness::mqtt::Scanner;
+    /// let mut scanner = Scanner::from_client();
+    /// assert_eq!(scanner.end(), Ok(()));
+    /// scanner.scan(&[0x10, 0x20])?;
+    /// assert_eq!(
+    ///     scanner.end().unwrap_err().to_string(),
+    ///     "CONNECT: the stream ended after 2 bytes of it",
+    /// );
+    /// # Ok::<(), liveness::mqtt::MqttError>(())
+    /// ```
+    pub fn end(&self) -> Result<(), MqttError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.under_way() {
+            None => Ok(()),
+            Some(packet) => Err(MqttError::Truncated {
+                packet: packet.packet_type,
+                received: packet.received,
+            }),
+        }
+    }
+
+    /// The common case: an open connection, and a packet that is none of ours and stands in `bytes`
+    /// from its first byte to its last. Anything else, faults too, is left to `step`.
+    #[inline]
+    fn whole(&self, bytes: &[u8]) -> Option<(usize, Option<Packet>)> {
+        if self.phase != Phase::Open || !matches!(self.place, Place::Border) {
+            return None;
+        }
+        let &[first, a, ref rest @ ..] = bytes else {
+            return None;
+        };
+        if !is_plain(first) || self.failed.is_some() {
+            return None;
+        }
+        let (mut size, mut header) = (u32::from(a & 0x7f), 2);
+        if a & 0x80 != 0 {
+            let &[b, ref rest @ ..] = rest else {
+                return None;
+            };
+            (size, header) = (size | u32::from(b & 0x7f) << 7, 3);
+            if b & 0x80 != 0 {
+                let &c = rest.first()?;
+                (size, header) = (size | u32::from(c) << 14, 4);
+                if c == 0 || c & 0x80 != 0 {
+                    return None;
+                }
+            } else if b == 0 {
+                return None;
+            }
+        }
+        let size = size + header;
+        if size > self.limits.packet || size as usize > bytes.len() {
+            return None;
+        }
+        Some((size as usize, Some(Packet::Other(PacketType::of(first)))))
+    }
+
+    /// One step from any place.
+    fn step(&mut self, bytes: &[u8]) -> Result<(usize, Option<Packet>), MqttError> {
+        let mut consumed = 0;
+        while let Some(&byte) = bytes.get(consumed) {
+            match self.place {
+                Place::Border => {
+                    self.begin(byte)?;
+                    self.place = Place::Length {
+                        first: byte,
+                        read: 0,
+                        value: 0,
+                    };
+                    consumed += 1;
+                }
+                Place::Length { first, read, value } => {
+                    consumed += 1;
+                    self.place = self.length(first, read, value, byte)?;
+                }
+                Place::Body { .. } => break,
+            }
+            if matches!(self.place, Place::Body { missing: 0, .. }) {
+                break;
+            }
+        }
+        let rest = bytes.get(consumed..).unwrap_or_default();
+        let (taken, packet) = self.body(rest)?;
+        Ok((consumed + taken, packet))
+    }
+
+    fn fail(&mut self, error: MqttError) {
+        self.failed = Some(error);
+        self.kept = Vec::new();
+    }
+
+    /// Judges a packet by its first byte.
+    fn begin(&self, first: u8) -> Result<(), MqttError> {
+        let packet = PacketType::of(first);
+        let found = match (packet, self.phase, self.side) {
+            (PacketType::Reserved, ..) => Some(&rule::RESERVED_TYPE),
+            (PacketType::Auth, ..) if self.version.is_some_and(|v| v < Version::V5) => {
+                Some(&rule::AUTH_BEFORE_5)
+            }
+            (_, Phase::Closed, _) => Some(&rule::AFTER_DISCONNECT),
+            (
+                PacketType::ConnAck
+                | PacketType::SubAck
+                | PacketType::UnsubAck
+                | PacketType::PingResp,
+                _,
+                Side::Client,
+            ) => Some(&rule::NOT_FROM_CLIENT),
+            (
+                PacketType::Connect
+                | PacketType::Subscribe
+                | PacketType::Unsubscribe
+                | PacketType::PingReq,
+                _,
+                Side::Server,
+            ) => Some(&rule::NOT_FROM_SERVER),
+            (PacketType::Connect, Phase::Opening, _)
+            | (PacketType::ConnAck, Phase::Opening, _)
+            | (PacketType::Auth, Phase::Opening, Side::Server) => None,
+            (_, Phase::Opening, Side::Client) => Some(&rule::FIRST_CONNECT),
+            (_, Phase::Opening, Side::Server) => Some(&rule::FIRST_CONNACK),
+            (PacketType::Connect, ..) => Some(&rule::SECOND_CONNECT),
+            (PacketType::ConnAck, ..) => Some(&rule::SECOND_CONNACK),
+            (PacketType::Disconnect, _, Side::Server) if self.version < Some(Version::V5) => {
+                Some(&rule::SERVER_DISCONNECT_BEFORE_5)
+            }
+            (PacketType::Publish, ..) if first & 0b0110 == 0b0110 => Some(&rule::PUBLISH_QOS),
+            _ => None,
+        };
+        let found =
+            found.or((!self.has_right_flags(packet, first)).then_some(&rule::RESERVED_FLAGS));
+        found.map_or(Ok(()), |rule| Err(self.broken(packet, rule, 0)))
+    }
+
+    fn has_right_flags(&self, packet: PacketType, first: u8) -> bool {
+        let flags = first & 0x0f;
+        match packet {
+            PacketType::Publish => true,
+            // Judged by its decoder, which knows the version.
+            PacketType::Connect => true,
+            // 3.1 reserves no bits, and repeats SUBSCRIBE and others with DUP set.
+            _ if self.version == Some(Version::V3_1) => true,
+            PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe => flags == 0b0010,
+            _ => flags == 0,
+        }
+    }
+
+    /// Takes one byte of the remaining length.
+    fn length(&mut self, first: u8, read: u8, value: u32, byte: u8) -> Result<Place, MqttError> {
+        let packet = PacketType::of(first);
+        let value = value | u32::from(byte & 0x7f) << (7 * read);
+        let read = read + 1;
+        if byte & 0x80 != 0 {
+            if read == 4 {
+                return Err(self.broken(packet, &rule::INTEGER_TOO_LONG, 1));
+            }
+            return Ok(Place::Length { first, read, value });
+        }
+        if self.version == Some(Version::V5) && read != varint_len(value) {
+            return Err(self.broken(packet, &rule::INTEGER_NOT_SHORTEST, 1));
+        }
+        if value > 0 && matches!(packet, PacketType::PingReq | PacketType::PingResp) {
+            return Err(self.broken(packet, &rule::PING_BODY, 1));
+        }
+        let header = read + 1;
+        let size = value + u32::from(header);
+        let limit = match is_kept(packet) {
+            true => self.limits.packet.min(self.limits.kept),
+            false => self.limits.packet,
+        };
+        if size > limit {
+            return Err(MqttError::TooLarge {
+                packet,
+                size,
+                limit,
+            });
+        }
+        Ok(Place::Body {
+            first,
+            header,
+            size,
+            missing: value,
+        })
+    }
+
+    /// Takes bytes of the body, which may have none.
+    fn body(&mut self, bytes: &[u8]) -> Result<(usize, Option<Packet>), MqttError> {
+        let Place::Body {
+            first,
+            header,
+            size,
+            missing,
+        } = self.place
+        else {
+            return Ok((0, None));
+        };
+        let packet = PacketType::of(first);
+        let taken = bytes.len().min(missing as usize);
+        let (now, _) = bytes.split_at(taken);
+        let missing = missing - taken as u32;
+        if missing > 0 {
+            if is_kept(packet) {
+                self.kept.extend_from_slice(now);
+            }
+            self.place = Place::Body {
+                first,
+                header,
+                size,
+                missing,
+            };
+            return Ok((taken, None));
+        }
+        self.place = Place::Border;
+        let whole = match packet {
+            PacketType::PingReq => Packet::PingReq,
+            PacketType::PingResp => Packet::PingResp,
+            _ if !is_kept(packet) => self.pass(packet),
+            _ if self.kept.is_empty() => self.decode(first, header, now)?,
+            _ => {
+                let mut body = std::mem::take(&mut self.kept);
+                body.extend_from_slice(now);
+                self.decode(first, header, &body)?
+            }
+        };
+        Ok((taken, Some(whole)))
+    }
+
+    fn pass(&mut self, packet: PacketType) -> Packet {
+        if packet == PacketType::Auth {
+            self.version = Some(Version::V5);
+        }
+        Packet::Other(packet)
+    }
+
+    fn decode(&mut self, first: u8, header: u8, body: &[u8]) -> Result<Packet, MqttError> {
+        match PacketType::of(first) {
+            PacketType::Connect => {
+                let header = FixedHeader {
+                    len: header,
+                    flags: first & 0x0f,
+                    is_shortest: header == 1 + varint_len(body.len() as u32),
+                };
+                let connect = Connect::decode(header, body)?;
+                self.version = Some(connect.version);
+                self.phase = Phase::Open;
+                Ok(Packet::Connect(Box::new(connect)))
+            }
+            PacketType::ConnAck => {
+                let (version, ack) = ConnAck::decode(self.version, header, body)?;
+                self.version = Some(version);
+                self.phase = Phase::Open;
+                Ok(Packet::ConnAck(Box::new(ack)))
+            }
+            _ => {
+                let disconnect = Disconnect::decode(self.side, self.version, header, body)?;
+                self.phase = Phase::Closed;
+                Ok(Packet::Disconnect(Box::new(disconnect)))
+            }
+        }
+    }
+
+    const fn broken(&self, packet: PacketType, rule: &'static Rule, at: u32) -> MqttError {
+        MqttError::Broken {
+            packet,
+            rule,
+            at,
+            version: self.version,
+        }
+    }
+}
+
+const fn is_kept(packet: PacketType) -> bool {
+    matches!(
+        packet,
+        PacketType::Connect | PacketType::ConnAck | PacketType::Disconnect
+    )
+}
+
+/// Whether a packet with this first byte is right in every version and from both sides, and needs no
+/// look at its body.
+const fn is_plain(first: u8) -> bool {
+    match PacketType::of(first) {
+        PacketType::Publish => first & 0b0110 != 0b0110,
+        PacketType::PubAck | PacketType::PubRec | PacketType::PubComp => first & 0x0f == 0,
+        PacketType::PubRel => first & 0x0f == 0b0010,
+        _ => false,
+    }
+}

@@ -1,0 +1,143 @@
+//! [`Frames`]: the protocol of frames, and the payload that rides on pings and pongs.
+
+use std::fmt;
+
+use super::Frame;
+use crate::ping_pong::{Inbound, Protocol};
+use crate::seq::Seq;
+
+/// The [`Protocol`] of [`Frame`]s: what is a ping, what is a pong, and what they carry.
+///
+/// Each side says something of its own with every ping and with every pong, so the payload travels
+/// in both directions whichever side asks. A pong has the number of the ping it answers. Answering
+/// with one's own payload, and not with the peer's, is what makes a pong worth reading: the answer to
+/// "are you alive?" can say "yes, and this busy". `()` is nothing and takes no bytes.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use liveness::tcp::{Frame, Frames};
+/// use liveness::{Inbound, Protocol, Seq};
+///
+/// let queued = 3_u64; // what this side has to say
+/// let peer = Arc::new(Mutex::new(None)); // what the peer said last
+/// let seen = Arc::clone(&peer);
+/// let mut frames = Frames::with_payload(move |_| queued).observe(move |frame| {
+///     if let (Frame::Ping { payload, .. } | Frame::Pong { payload, .. }, Ok(mut seen)) = (frame, seen.lock()) {
+///         *seen = Some(payload);
+///     }
+/// });
+///
+/// assert_eq!(frames.ping(Seq::new(0)), Frame::Ping { seq: Seq::new(0), payload: 3 });
+/// let inbound = frames.classify(Frame::Ping { seq: Seq::new(9), payload: 80 });
+/// let reply = Frame::Pong { seq: Seq::new(9), payload: 3 };
+/// assert_eq!(inbound, Inbound::Ping { reply: Some(reply) });
+/// assert_eq!(*peer.lock().unwrap(), Some(80));
+/// ```
+pub struct Frames<P = ()> {
+    payload: Box<dyn FnMut(Seq) -> P + Send>,
+    observer: Option<Box<dyn FnMut(Frame<P>) + Send>>,
+}
+
+impl Frames {
+    /// Pings and pongs that carry their number only.
+    ///
+    /// ```
+    /// # use liveness::tcp::{Frame, Frames};
+    /// # use liveness::{Protocol, Seq};
+    /// let ping = Frames::new().ping(Seq::new(0));
+    /// assert_eq!(ping, Frame::Ping { seq: Seq::new(0), payload: () });
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_payload(|_| ())
+    }
+}
+
+impl<P> Frames<P> {
+    /// Pings and pongs that carry what `payload` makes.
+    ///
+    /// It is called once for each ping that goes out and once for each pong, with the number that
+    /// goes with it; it runs inside a poll, so it must not block.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::sync::atomic::{AtomicU64, Ordering};
+    /// # use liveness::tcp::Frames;
+    /// let queued = Arc::new(AtomicU64::new(0));
+    /// let frames = Frames::with_payload(move |_| queued.load(Ordering::Relaxed));
+    /// # drop(frames);
+    /// ```
+    #[must_use]
+    pub fn with_payload(payload: impl FnMut(Seq) -> P + Send + 'static) -> Self {
+        Self {
+            payload: Box::new(payload),
+            observer: None,
+        }
+    }
+
+    /// Shows `observer` each ping and each pong of the peer, with its payload, as it comes in.
+    ///
+    /// Pongs that nobody asked for are among them. Data never is: it goes to the stream. The
+    /// observer runs inside a poll, so it must not block; a second one takes the place of the first.
+    ///
+    /// ```
+    /// # use liveness::tcp::{Frame, Frames};
+    /// let frames = Frames::with_payload(|_| 0_u64).observe(|frame| match frame {
+    ///     Frame::Pong { seq, payload } => println!("{seq} answered, load {payload}"),
+    ///     Frame::Ping { payload, .. } => println!("asked by a peer with load {payload}"),
+    ///     Frame::Data(_) => {}
+    /// });
+    /// # drop(frames);
+    /// ```
+    #[must_use]
+    pub fn observe(mut self, observer: impl FnMut(Frame<P>) + Send + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    fn show(&mut self, frame: Frame<P>) {
+        if let Some(observer) = &mut self.observer {
+            observer(frame);
+        }
+    }
+}
+
+impl<P> Protocol for Frames<P> {
+    type Message = Frame<P>;
+
+    fn ping(&mut self, seq: Seq) -> Frame<P> {
+        let payload = (self.payload)(seq);
+        Frame::Ping { seq, payload }
+    }
+
+    fn classify(&mut self, frame: Frame<P>) -> Inbound<Frame<P>> {
+        match frame {
+            Frame::Data(_) => Inbound::Data(frame),
+            Frame::Ping { seq, .. } => {
+                self.show(frame);
+                let payload = (self.payload)(seq);
+                Inbound::Ping {
+                    reply: Some(Frame::Pong { seq, payload }),
+                }
+            }
+            Frame::Pong { seq, .. } => {
+                self.show(frame);
+                Inbound::Pong(Some(seq))
+            }
+        }
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> fmt::Debug for Frames<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames")
+            .field("observed", &self.observer.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! The simulated runtime and links that the other tests stand on, tested themselves.
+
+mod support;
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::future::poll_fn;
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, SinkExt, StreamExt};
+use liveness::rt::{Runtime, Timer};
+use support::{Faults, LinkConfig, Sim, World, bytes, messages};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn the_clock_jumps_from_timer_to_timer() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
+    let slept = world.run(async {
+        let mut timer = pin!(sim.timer(sim.now() + 3600 * SECOND));
+        poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+        sim.elapsed()
+    });
+    assert_eq!(slept, 3600 * SECOND);
+    assert_eq!(world.sim.timers_alive(), 0);
+    assert_eq!(world.sim.next_alarm(), None);
+    let counts = world.sim.counts();
+    assert_eq!((counts.timers_created, counts.timers_polled), (1, 2));
+}
+
+#[test]
+#[should_panic(expected = "polled again")]
+fn a_spent_timer_is_not_polled_again() {
+    let sim = Sim::new();
+    let mut timer = pin!(sim.timer(sim.time()));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(timer.as_mut().poll_expired(&mut cx), Poll::Ready(()));
+    let _ = timer.as_mut().poll_expired(&mut cx);
+}
+
+#[test]
+#[should_panic(expected = "nothing can happen")]
+fn a_dead_end_is_found() {
+    World::new().run(futures::future::pending::<()>());
+}
+
+#[test]
+fn bytes_come_late_in_pieces_and_block_the_sender() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
+    let config = LinkConfig {
+        room: 4,
+        delay: SECOND,
+        chunk: 3,
+        ..LinkConfig::default()
+    };
+    let (mut near, mut far, link) = bytes(&sim, config);
+    let writer = world.task(async move {
+        near.write_all(b"0123456789").await.unwrap();
+        near.close().await.unwrap();
+        near
+    });
+    let text = world.run(async {
+        let mut text = Vec::new();
+        let mut buf = [0; 8];
+        loop {
+            let bytes = far.read(&mut buf).await.unwrap();
+            if bytes == 0 {
+                return text;
+            }
+            assert!(bytes <= 3);
+            text.extend_from_slice(&buf[..bytes]);
+        }
+    });
+    assert_eq!(text, b"0123456789");
+    assert!(sim.elapsed() >= 3 * SECOND, "10 bytes through room for 4");
+    assert_eq!((link.sent(0), link.received(0)), (10, 10));
+    drop(world.run(writer));
+}
+
+#[test]
+fn a_cut_link_is_silent_and_heals() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
+    let config = LinkConfig {
+        room: 2,
+        staging: 1,
+        ..LinkConfig::default()
+    };
+    let (mut near, mut far, link) = messages::<u32>(&sim, config);
+    link.cut_from(0);
+    world.run(async {
+        near.send(1).await.unwrap();
+        near.send(2).await.unwrap();
+        near.feed(3).await.unwrap();
+    });
+    assert!(near.flush().now_or_never().is_none(), "the link is full");
+    assert!(far.next().now_or_never().is_none(), "nothing arrives");
+    world.run(async {
+        far.send(9).await.unwrap();
+        assert_eq!(
+            near.next().await.unwrap().unwrap(),
+            9,
+            "the other way is whole"
+        );
+    });
+    link.heal();
+    let arrived = far.map(Result::unwrap).collect::<Vec<_>>();
+    let (arrived, closed) = world.run(futures::future::join(arrived, near.close()));
+    closed.unwrap();
+    assert_eq!(arrived, [1, 2, 3]);
+}
+
+#[test]
+fn a_reset_is_seen_by_both_ends() {
+    let mut world = World::new();
+    let (mut near, mut far, link) = messages::<u32>(&world.sim, LinkConfig::default());
+    link.reset();
+    world.run(async {
+        assert!(near.send(1).await.is_err());
+        assert!(far.next().await.unwrap().is_err());
+    });
+}
