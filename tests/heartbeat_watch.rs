@@ -247,8 +247,14 @@ async fn an_own_stall_is_forgiven_once() {
     assert!(texts(&mut events).is_empty());
     tokio::time::advance(60 * SECOND).await;
     assert!(texts(&mut events)[0].starts_with("dead: silent for 120"));
-    // In the next silence it is.
+    // A beat ends the pardon with the silence: the next limit is the plain one,
     sender.send(numbered(0, 1)).await.unwrap();
+    assert_eq!(texts(&mut events).len(), 2);
+    let beat = Tokio.now();
+    let (at, _suspect) = next(&mut events, beat).await;
+    assert_at(at, 3 * SECOND);
+    // and the next stall is forgiven again.
+    sender.send(numbered(0, 2)).await.unwrap();
     assert_eq!(texts(&mut events).len(), 2);
     tokio::time::advance(60 * SECOND).await;
     assert!(texts(&mut events).is_empty());

@@ -1,4 +1,4 @@
-//! [`Heartbeat`]: who beats, in which life, for the how manyth time, with what; and its bytes.
+//! [`Heartbeat`]: who beats, in which life, which beat of it, with what; and its bytes.
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@
 //! version, the length of its queue. To *ask* a peer on a connection that carries other messages,
 //! use [`PingPong`](crate::PingPong).
 //!
-//! A [`Heartbeat`] says who beats, in which life, for the how manyth time, how soon the next beat
-//! comes, and carries a [`Payload`] of your own. Three parts, each of which can be yours:
+//! A [`Heartbeat`] says who beats, in which life, which beat of it this is, and how soon the next one
+//! comes; and it carries a [`Payload`] of your own. Three parts, each of which can be yours:
 //!
 //! | part | comes with | yours by |
 //! | --- | --- | --- |

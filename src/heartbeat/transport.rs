@@ -87,10 +87,10 @@ pub trait HeartbeatSender: Send {
 /// use liveness::heartbeat::{Heartbeat, HeartbeatReceiver, Payload, async_trait};
 ///
 /// /// One datagram, one beat.
-/// struct Datagrams(tokio::net::UdpSocket);
+/// struct Socket(tokio::net::UdpSocket);
 ///
 /// #[async_trait]
-/// impl HeartbeatReceiver for Datagrams {
+/// impl HeartbeatReceiver for Socket {
 ///     type Payload = String;
 ///     type Error = io::Error;
 ///

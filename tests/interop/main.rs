@@ -18,3 +18,5 @@
 mod network;
 mod peer;
 mod processes;
+#[cfg(feature = "websocket")]
+mod websocket;

@@ -7,7 +7,7 @@ use liveness::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 use proptest::prelude::*;
 
 use crate::machine::{self, Machine, Step, script};
-use crate::{cases, origin};
+use crate::{origin, runs};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -163,7 +163,7 @@ impl Netty {
     fn run(&mut self, now: Instant) -> Vec<(usize, bool)> {
         let mut events = Vec::new();
         for kind in 0..3 {
-            if !self.timers[kind].is_some_and(|timer| timer <= now) {
+            if self.timers[kind].is_none_or(|timer| timer > now) {
                 continue;
             }
             let last = [self.read, self.written, self.read.max(self.written)][kind];
@@ -191,7 +191,7 @@ fn forward(script: &[Step<Op>]) -> impl Iterator<Item = (Duration, &Op)> {
 }
 
 proptest! {
-    #![proptest_config(cases(2_000))]
+    #![proptest_config(runs(2_000))]
 
     #[test]
     fn law_2_prompt(config in config(), script in script(op)) {

@@ -1,4 +1,58 @@
-//! The laws of the sans-I/O core, as properties over random scripts.
+//! The laws of the sans-I/O core, as properties over random scripts, and the mistakes of others, as
+//! one short test each.
+//!
+//! | law | where |
+//! | --- | --- |
+//! | 1 never early | `idle::law_1`, `keepalive::law_7`, `keepalive::law_8` |
+//! | 2 prompt, 3 progress, 4 spurious calls, 5 time | `machine`, for `idle` and `keepalive`; `detector` |
+//! | 6 suspicion | `detector`, at every step |
+//! | 7 ask before you bury | `keepalive::law_7` on any calls, `keepalive::law_8` on connections |
+//! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`, `p8_forgiveness_ends` |
+//! | 9 directions | `keepalive::law_9`, `keepalive::p3_duty` |
+//!
+//! P1 to P5 and P8 of the promises about a peer are in `keepalive` under these names; P5 is law 5.
+//!
+//! # Mistakes that were made elsewhere
+//!
+//! | mistake | where |
+//! | --- | --- |
+//! | 1.5 keep alives rounded, or overflown | `cases::numbers::every_keep_alive_is_exact` |
+//! | verdicts late by the grain of a sweep | no sweep: law 2 is exact to the nanosecond |
+//! | an interval of the server ignored, its 0 taken as absent | `cases::changes::the_interval_of_the_server_is_taken` |
+//! | a reset that changed the flags | `netty_handler::flags_after_reset_*` |
+//! | slow writers called idle | `netty_handler::observed_output_is_not_idle` |
+//! | a read of nothing taken as activity | `netty_handler::a_read_complete_without_a_read_is_nothing` |
+//! | idle in the middle of a long read | `netty_handler::a_long_read_is_not_idle` |
+//! | wall clocks, timers that fire early | only `Instant`s; laws 4 and 5 |
+//! | started twice, or after the end | `new` is the only start; the simulation calls on after `Dead` |
+//! | a ping each interval *and* reply timeout | `cases::questions::the_interval_does_not_stretch_by_the_round_trip` |
+//! | a storm of pings after a stall | `keepalive::p4_no_bursts`, `cases::stalls::one_ping_after_a_stall_and_not_five` |
+//! | an own stall charged to the peer | `keepalive::p8_own_stall`, `cases::stalls` |
+//! | two layers, one taken for the other | cannot happen here: only what the caller reports counts |
+//! | a take-over reported as death | cannot happen here: a verdict comes from a limit only |
+//! | peers that never say goodbye | what the verdict is for |
+//! | all connections beat in step | `cases::numbers::jitter_only_shortens_and_spreads` |
+//! | own writes defer the question | `cases::directions::writes_do_not_defer_the_question` |
+//! | the dead check moved with the ping | `keepalive::law_9_writes_prove_nothing` |
+//! | receiving stops the pings | `cases::directions::reads_do_not_stop_what_the_peer_needs_to_hear` |
+//! | answers read and not counted | `cases::directions::a_pong_is_received_bytes` |
+//! | misses that add up over days | `cases::questions::misses_days_apart_do_not_add_up` |
+//! | any empty answer counts | `cases::directions::only_the_answer_counts_where_it_is_asked_for` |
+//! | half a packet | `cases::directions::half_a_packet_is_a_question_of_policy` |
+//! | pings though data flows | `cases::directions::fresh_bytes_make_a_ping_unnecessary` |
+//! | the clock runs while the ping waits in a queue | `cases::questions::the_reply_clock_starts_when_the_ping_left` |
+//! | one late answer is death | `cases::questions::a_busy_peer_may_miss_some` |
+//! | no reply timeout of its own | `reply_timeout` beside `interval`; `the_bound_is_sharp` |
+//! | the first ping twice, or at once | `cases::questions::the_first_ping_comes_once_and_not_at_once` |
+//! | pings earlier than promised | law 2: 1 ns before the deadline nothing happens |
+//! | an interval equal to the peer's limit | `mqtt_client` speaks at nine tenths: `every_keep_alive_is_exact` |
+//! | pings for ever and no verdict | `cases::questions::a_reply_timeout_beyond_the_interval_still_ends` |
+//! | "ping" and "keep alive" confused | `PingWhen` names the duties; `cases::directions` |
+//! | a peer without pings taken for dead | `cases::questions::an_unsupported_ping_is_not_death` |
+//! | a pending ping survives a reconnect | `cases::questions::a_new_connection_knows_nothing_of_the_old_one` |
+//! | interval 0 | `cases::numbers::zero_is_off_everywhere` |
+//! | the default taken for unset | `cases::numbers::a_default_that_is_set_is_not_unset` |
+//! | no "check now" | `cases::questions::probe_now_asks_now` |
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -7,10 +61,13 @@
     reason = "tests: any instant will do as the origin, and what is unexpected is a failure"
 )]
 
+mod cases;
 mod config;
+mod detector;
 mod idle;
 mod keepalive;
 mod machine;
+mod measures;
 mod sim;
 
 use std::sync::LazyLock;
@@ -24,8 +81,8 @@ fn origin() -> Instant {
     *ORIGIN
 }
 
-/// `cases` cases of a property. What fails is shrunk and printed; it becomes a named test.
-fn cases(cases: u32) -> Config {
+/// So many runs of a property. What fails is shrunk and printed; it becomes a named test.
+fn runs(cases: u32) -> Config {
     Config {
         cases,
         failure_persistence: None,
