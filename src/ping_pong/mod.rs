@@ -21,7 +21,7 @@ use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
 use crate::rt::{Half, Runtime};
 use crate::rtt::Rtt;
 use crate::seq::Seq;
-use link::Link;
+use link::{Link, Offer};
 
 /// How many heartbeats in a row are taken in before the executor gets its turn.
 const ABSORBED_AT_ONCE: u32 = 32;
@@ -414,6 +414,10 @@ where
                 if let Err(flooded) = this.flood.on_ping(now) {
                     return Taken::Flooded(flooded);
                 }
+                if this.link.is_closing() {
+                    // Nothing may be sent any more, and what is left to be read must not suffer.
+                    return Taken::Heartbeat;
+                }
                 // The layer below may have queued an answer of its own, which wants flushing too.
                 this.outbox.owes_flush = true;
                 // Only the newest ping need be answered (RFC 6455, 5.5.3).
@@ -442,12 +446,12 @@ where
         while self.outbox.is_waiting() {
             let mut this = self.as_mut().project();
             let transport = this.transport.as_mut();
+            // If the user had a place in the transport, it is taken now, or is none any more.
+            this.outbox.reserved = false;
             ready!(
                 this.link
-                    .poll_write(half, cx, |cx| transport.poll_ready(cx))
+                    .poll_write(half, Offer::Message, cx, |cx| transport.poll_ready(cx))
             )?;
-            // If the user had a place in the transport, it is taken now.
-            this.outbox.reserved = false;
             let Some((message, is_heartbeat)) = this.outbox.next() else {
                 continue;
             };
@@ -478,11 +482,11 @@ where
         let this = self.project();
         ready!(
             this.link
-                .poll_write(half, cx, |cx| this.transport.poll_flush(cx))
+                .poll_write(half, Offer::Flush, cx, |cx| this.transport.poll_flush(cx))
         )?;
         this.outbox.owes_flush = false;
         if std::mem::take(&mut this.outbox.unflushed) {
-            this.link.on_flushed(this.outbox.leaving.take());
+            this.link.on_flushed(half, this.outbox.leaving.take());
         }
         Poll::Ready(Ok(()))
     }
@@ -509,16 +513,41 @@ where
         input: Input,
         cx: &Context<'_>,
     ) -> Poll<Result<Dead, E>> {
+        if half == Half::Read {
+            let unblocked = self.as_mut().poll_unblock(cx);
+            if let (Poll::Ready(Err(error)), false) = (unblocked, self.link.is_closing()) {
+                return Poll::Ready(Err(error));
+            }
+        }
         loop {
             let this = self.as_mut().project();
             match ready!(this.link.poll_due(half, input, cx)) {
+                KeepaliveEvent::Ping(_) if this.link.is_closing() => continue,
                 KeepaliveEvent::Ping(seq) => {
                     this.outbox.ping = Some((seq, this.protocol.ping(seq)));
                 }
                 KeepaliveEvent::Dead(dead) => return Poll::Ready(Ok(dead)),
             }
-            if let Poll::Ready(Err(error)) = self.as_mut().poll_flush_all(half, cx) {
-                return Poll::Ready(Err(error));
+            match self.as_mut().poll_flush_all(half, cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                // What the user waits for may have been part of it.
+                Poll::Ready(Ok(())) if half == Half::Write => cx.waker().wake_by_ref(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Offers again what the transport did not take: who offered it may have given up, and then
+    /// nobody else finds out that it would be taken now.
+    fn poll_unblock(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
+        match self.link.blocked() {
+            None => Poll::Ready(Ok(())),
+            Some(Offer::Flush) => self.poll_flush_all(Half::Read, cx),
+            Some(Offer::Message) => {
+                let this = self.as_mut().project();
+                this.link.poll_write(Half::Read, Offer::Message, cx, |cx| {
+                    this.transport.poll_ready(cx)
+                })
             }
         }
     }
@@ -529,7 +558,9 @@ where
             Ok(dead) => dead,
             Err(error) => return Poll::Ready(Err(Error::Transport(error))),
         };
-        *self.project().end = End::Dead { dead, told: false };
+        let this = self.project();
+        *this.end = End::Dead { dead, told: false };
+        this.link.end(Half::Write);
         Poll::Ready(Err(Error::Dead(dead)))
     }
 
@@ -537,7 +568,7 @@ where
     fn finish(self: Pin<&mut Self>, end: End, item: Option<Error<E>>) -> Next<M, E> {
         let this = self.project();
         *this.end = end;
-        this.link.wake_writer();
+        this.link.end(Half::Read);
         item.map(Err)
     }
 
@@ -568,7 +599,7 @@ where
         }
         // What cannot be written is told after what can be read: the peer may have said why.
         let mut failed = None;
-        if self.link.has_rung() {
+        if self.link.is_due() {
             // Data may keep coming for ever; what we owe the peer is due all the same.
             match self.as_mut().poll_judge(Half::Read, Input::Arriving, cx) {
                 Poll::Ready(Err(error)) => failed = Some(error),
@@ -637,9 +668,9 @@ where
         let mut ready = self.as_mut().poll_send(Half::Write, cx);
         if let Poll::Ready(Ok(())) = ready {
             let this = self.as_mut().project();
-            ready = this
-                .link
-                .poll_write(Half::Write, cx, |cx| this.transport.poll_ready(cx));
+            ready = this.link.poll_write(Half::Write, Offer::Message, cx, |cx| {
+                this.transport.poll_ready(cx)
+            });
             this.outbox.reserved = matches!(ready, Poll::Ready(Ok(())));
         }
         match ready {
@@ -673,9 +704,9 @@ where
         if let Poll::Ready(Ok(())) = closed {
             let this = self.as_mut().project();
             this.link.close();
-            closed = this
-                .link
-                .poll_write(Half::Write, cx, |cx| this.transport.poll_close(cx));
+            closed = this.link.poll_write(Half::Write, Offer::Flush, cx, |cx| {
+                this.transport.poll_close(cx)
+            });
         }
         match closed {
             Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),
