@@ -183,7 +183,7 @@ fn other(role: Role) -> Role {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// What goes out parses, carries a ping for each time one was wanted and a border came, and is the
     /// user's own when they are taken away.

@@ -433,6 +433,34 @@ fn a_bell_that_the_writer_heard_is_not_lost_on_a_busy_reader() {
 }
 
 #[test]
+fn a_ping_that_the_transport_does_not_take_is_a_stall() {
+    let config = KeepaliveConfig::off()
+        .interval(5 * S)
+        .ping_when(PingWhen::Always);
+    let (mut stream, sim) = stream(config.write_stall(8 * S));
+    stream.get_mut().stuck = true;
+    let reader = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&reader));
+    let read = |stream: &mut Stream| {
+        let mut buf = [0; 8];
+        Pin::new(stream).poll_read(&mut Context::from_waker(&waker), &mut buf)
+    };
+    assert!(read(&mut stream).is_pending());
+    for second in 1..=13 {
+        sim.advance(S);
+        // The reader polls only when it is woken, as a task does.
+        while reader.0.swap(0, Ordering::SeqCst) > 0 {
+            if let Poll::Ready(end) = read(&mut stream) {
+                let dead = verdict(&end.unwrap_err()).unwrap();
+                assert_eq!((dead.cause, second), (Cause::WriteStalled, 13));
+                return;
+            }
+        }
+    }
+    panic!("no verdict");
+}
+
+#[test]
 fn a_busy_writer_is_not_asked_to_speak() {
     let config = KeepaliveConfig::off()
         .interval(20 * S)

@@ -117,8 +117,6 @@ impl<R: Runtime> Link<R> {
         if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
             metrics::pong(rtt);
         }
-        // The next ping may be due before the answer to the last one was.
-        self.due = true;
     }
 
     /// Bytes of the user were taken.
