@@ -1,5 +1,11 @@
 //! `websocket::Wire` below tungstenite: its own parser and its own streams are the oracle.
 #![cfg(feature = "websocket")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod wire_support;
 

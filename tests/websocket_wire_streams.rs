@@ -1,5 +1,11 @@
 //! `KeepaliveStream` under tokio-tungstenite: on links that die in simulated time, and on loopback.
 #![cfg(all(feature = "websocket", feature = "tokio"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::time::Duration;
 

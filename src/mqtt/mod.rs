@@ -27,9 +27,11 @@
 //! version that it belongs to, in error texts too.
 
 mod broker;
+mod broker_config;
 mod client;
 mod connect;
 mod error;
+mod packet;
 mod read;
 pub mod reason;
 mod replies;
@@ -39,15 +41,15 @@ mod sessions;
 mod types;
 mod write;
 
-pub use broker::{
-    BrokerConfig, BrokerKeepAlive, Expired, FromClient, KeepAlivePolicy, PartialPacket,
-};
+pub use broker::{BrokerKeepAlive, Expired, FromClient};
+pub use broker_config::{BrokerConfig, KeepAlivePolicy, PartialPacket};
 pub use client::{ClientConfig, ClientKeepAlive, FromServer};
 pub use connect::{Connect, Will};
 pub use error::MqttError;
+pub use packet::{Limits, Packet, UnderWay};
 pub use replies::{ConnAck, Disconnect};
 pub use rule::Rule;
-pub use scanner::{Limits, Packet, Scanner, UnderWay};
+pub use scanner::Scanner;
 pub use sessions::{Action, Actions, Admitted, Sessions, TakeOverWill};
 pub use types::{PacketType, Version};
 

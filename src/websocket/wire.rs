@@ -233,10 +233,16 @@ impl Wire {
         Frame::Ours(header + PAYLOAD, Seq::new(seq))
     }
 
-    fn is_closing(&self) -> bool {
-        [self.outgoing, self.incoming]
-            .iter()
-            .any(|stage| matches!(stage, Stage::Frames(frames) if frames.is_closed()))
+    #[inline]
+    const fn is_closing(&self) -> bool {
+        self.outgoing.is_closed() || self.incoming.is_closed()
+    }
+}
+
+impl Stage {
+    #[inline]
+    const fn is_closed(&self) -> bool {
+        matches!(self, Self::Frames(frames) if frames.is_closed())
     }
 }
 

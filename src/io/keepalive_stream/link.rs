@@ -34,7 +34,8 @@ pub(super) struct Link<R: Runtime> {
     blocked_at: Option<Instant>,
     /// A flush is what is blocked: it alone can tell that it is over.
     flush_blocked: bool,
-    /// A deadline may have come that only the reader looks at.
+    /// The reader has to look at the time: a deadline may have come, or one that is nearer than the
+    /// timer is set to.
     due: bool,
     /// The reader has found the input empty and a deadline reached, and let the executor have a turn.
     confirmed: bool,
@@ -54,7 +55,7 @@ impl<R: Runtime> Link<R> {
             tasks: BothTasks::new(),
             blocked_at: None,
             flush_blocked: false,
-            due: false,
+            due: true,
             confirmed: false,
             patience: READS_BEFORE_VERDICT,
             ask: None,
@@ -116,6 +117,8 @@ impl<R: Runtime> Link<R> {
         if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
             metrics::pong(rtt);
         }
+        // The next ping may be due before the answer to the last one was.
+        self.due = true;
     }
 
     /// Bytes of the user were taken.
@@ -161,6 +164,7 @@ impl<R: Runtime> Link<R> {
         self.settle(now);
         self.keepalive.on_write_blocked(now);
         self.blocked_at = Some(now);
+        self.due = true;
         now
     }
 
@@ -210,6 +214,25 @@ impl<R: Runtime> Link<R> {
         }
     }
 
+    /// The reader has nothing to read; its task is woken for the next deadline.
+    #[inline]
+    pub(super) fn poll_idle(&mut self, cx: &mut Context<'_>) {
+        let Self {
+            tasks, alarm, due, ..
+        } = self;
+        // While nothing has rung, the timer is set to the next deadline or an earlier one.
+        let look = tasks.poll(Half::Read, cx, |_| {
+            if *due || alarm.has_rung() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        if look.is_ready() {
+            self.poll_due(cx, true);
+        }
+    }
+
     /// The reader looks at the time: with `drained`, because there is nothing to read, and the task is
     /// woken for the next deadline.
     pub(super) fn poll_due(&mut self, cx: &mut Context<'_>, drained: bool) {
@@ -229,6 +252,7 @@ impl<R: Runtime> Link<R> {
                 // A runtime's budget may have said "nothing to read" where there is something. It is
                 // fresh after a turn of the executor.
                 self.confirmed = true;
+                self.due = true;
                 cx.waker().wake_by_ref();
                 return;
             }
