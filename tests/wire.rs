@@ -1,5 +1,11 @@
 //! `KeepaliveStream` with a wire for lines of text, in simulated time: what is written where, what is
 //! taken out, and when the verdict comes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod wire_support;
 
@@ -217,14 +223,15 @@ fn half_a_ping_is_finished_before_the_users_next_byte() {
     let (mut stream, sim) = stream(KeepaliveConfig::new().write_stall(Duration::ZERO));
     read_all(&mut stream).unwrap();
     sim.advance(20 * S);
-    stream.get_mut().takes.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+    stream.get_mut().budget = Some(1);
     read_all(&mut stream).unwrap();
     assert_eq!(written(&stream), "?");
     sim.advance(5 * S);
-    stream.get_mut().takes = [0, 0, 1, 0, 0, 1, 2].into();
     assert!(write_some(&mut stream, b"data\n").is_pending());
+    stream.get_mut().budget = Some(1);
     assert!(write_some(&mut stream, b"data\n").is_pending());
     assert_eq!(written(&stream), "?0");
+    stream.get_mut().budget = None;
     write_all(&mut stream, b"data\n");
     assert_eq!(written(&stream), "?0\ndata\n");
     // The reply clock runs from the last byte of the ping, not from the first.
@@ -342,14 +349,15 @@ fn a_writer_that_waits_is_told_of_a_stall_though_nobody_reads() {
 fn any_byte_taken_ends_a_stall() {
     let (mut stream, sim) = stream(KeepaliveConfig::new().write_stall(5 * S));
     for _ in 0..100 {
-        stream.get_mut().takes.extend([0, 0, 1]);
+        stream.get_mut().stuck = true;
         assert!(write_some(&mut stream, b"x\n").is_pending());
         sim.advance(4 * S);
+        stream.get_mut().stuck = false;
+        stream.get_mut().takes.push_back(1);
         assert!(matches!(
             write_some(&mut stream, b"x\n"),
             Poll::Ready(Ok(1))
         ));
-        stream.get_mut().takes.clear();
     }
     // A flush that has nothing to do is no progress.
     stream.get_mut().stuck = true;
@@ -422,6 +430,34 @@ fn a_bell_that_the_writer_heard_is_not_lost_on_a_busy_reader() {
     stream.get_mut().stuck = false;
     busy(&mut stream);
     assert_eq!(written(&stream), "?0\n");
+}
+
+#[test]
+fn a_ping_that_the_transport_does_not_take_is_a_stall() {
+    let config = KeepaliveConfig::off()
+        .interval(5 * S)
+        .ping_when(PingWhen::Always);
+    let (mut stream, sim) = stream(config.write_stall(8 * S));
+    stream.get_mut().stuck = true;
+    let reader = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&reader));
+    let read = |stream: &mut Stream| {
+        let mut buf = [0; 8];
+        Pin::new(stream).poll_read(&mut Context::from_waker(&waker), &mut buf)
+    };
+    assert!(read(&mut stream).is_pending());
+    for second in 1..=13 {
+        sim.advance(S);
+        // The reader polls only when it is woken, as a task does.
+        while reader.0.swap(0, Ordering::SeqCst) > 0 {
+            if let Poll::Ready(end) = read(&mut stream) {
+                let dead = verdict(&end.unwrap_err()).unwrap();
+                assert_eq!((dead.cause, second), (Cause::WriteStalled, 13));
+                return;
+            }
+        }
+    }
+    panic!("no verdict");
 }
 
 #[test]

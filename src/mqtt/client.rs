@@ -258,7 +258,7 @@ impl ClientConfig {
     }
 
     /// Between CONNECT and CONNACK.
-    const fn connecting(&self) -> KeepaliveConfig {
+    pub(super) const fn connecting(&self) -> KeepaliveConfig {
         self.unconnected().silence(self.connect_timeout)
     }
 }
@@ -289,7 +289,7 @@ pub struct FromServer {
 
 /// Who asked, for each PINGREQ that is not answered yet, oldest first. Answers come in the same order.
 #[derive(Debug, Clone, Copy, Default)]
-struct Askers {
+pub(super) struct Askers {
     /// One bit each, the oldest lowest; set for ours.
     ours: u64,
     open: u8,
@@ -297,18 +297,18 @@ struct Askers {
 
 impl Askers {
     /// Remembers a PINGREQ. The 65th that is open is not remembered: its answer counts as the user's.
-    fn push(&mut self, is_ours: bool) {
+    pub(super) fn push(&mut self, is_ours: bool) {
         if self.open < 64 {
             self.ours |= u64::from(is_ours) << self.open;
             self.open += 1;
         }
     }
 
-    const fn is_next_ours(self) -> bool {
+    pub(super) const fn is_next_ours(self) -> bool {
         self.ours & 1 == 1
     }
 
-    fn pop(&mut self) -> bool {
+    pub(super) fn pop(&mut self) -> bool {
         let is_ours = self.is_next_ours();
         self.ours >>= 1;
         self.open = self.open.saturating_sub(1);

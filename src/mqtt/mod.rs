@@ -6,6 +6,7 @@
 //!
 //! | you write | take |
 //! | --- | --- |
+//! | nothing: you have a library, and its socket | [`Wire`] for [`KeepaliveStream`](crate::io::KeepaliveStream) |
 //! | a client | [`ClientKeepAlive`]: when to send PINGREQ, and when the broker is dead |
 //! | a broker | [`BrokerKeepAlive`] a connection: the 1.5 keep alives, the CONNECT that never comes, packets that dribble |
 //! | | [`Sessions`] for all of them: who takes over whom, and which will is due when |
@@ -26,6 +27,7 @@
 //! Versions 3.1.1 and 5 number their statements differently. A number here always stands beside the
 //! version that it belongs to, in error texts too.
 
+mod borders;
 mod broker;
 mod broker_config;
 mod client;
@@ -39,6 +41,7 @@ mod rule;
 mod scanner;
 mod sessions;
 mod types;
+mod wire;
 mod write;
 
 pub use broker::{BrokerKeepAlive, Expired, FromClient};
@@ -52,6 +55,7 @@ pub use rule::Rule;
 pub use scanner::Scanner;
 pub use sessions::{Action, Actions, Admitted, Sessions, TakeOverWill};
 pub use types::{PacketType, Version};
+pub use wire::Wire;
 
 /// A PINGREQ, all of it.
 ///

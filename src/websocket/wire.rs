@@ -59,7 +59,7 @@ const PREFIX: usize = 12;
 /// use liveness::{KeepaliveConfig, Tokio, websocket};
 ///
 /// # async fn example(socket: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-/// let socket = KeepaliveStream::new(socket, websocket::Wire::client(), KeepaliveConfig::websocket(), Tokio)?;
+/// let socket = KeepaliveStream::new(socket, websocket::Wire::client(), KeepaliveConfig::new(), Tokio)?;
 /// let (mut ws, _response) = tokio_tungstenite::client_async("ws://example.org/", socket).await?;
 /// # use futures::StreamExt;
 /// while let Some(message) = ws.next().await {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::ConfigError;
 use crate::io::dating::Dating;
-use crate::keepalive::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Proof};
+use crate::keepalive::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong, Proof};
+use crate::metrics;
 use crate::rt::{Alarm, BothTasks, Half, Runtime};
 use crate::seq::Seq;
 use crate::time::{earlier, later, reached};
@@ -113,9 +114,9 @@ impl<R: Runtime> Link<R> {
 
     pub(super) fn on_pong(&mut self, answers: Option<Seq>) {
         let now = self.now();
-        self.keepalive.on_pong(answers, now);
-        // The next ping may be due before the answer to the last one was.
-        self.due = true;
+        if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
+            metrics::pong(rtt);
+        }
     }
 
     /// Bytes of the user were taken.
@@ -139,6 +140,7 @@ impl<R: Runtime> Link<R> {
         if let Some(seq) = left {
             let now = self.now();
             self.keepalive.on_ping_sent(seq, now);
+            metrics::ping_sent(seq);
             self.look_again();
         }
     }
@@ -285,6 +287,7 @@ impl<R: Runtime> Link<R> {
     }
 
     fn bury(&mut self, dead: Dead) {
+        metrics::verdict(&dead);
         self.end = Some(End::Dead(dead));
         self.tasks.wake(Half::Read);
         self.tasks.wake(Half::Write);
