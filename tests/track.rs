@@ -942,14 +942,16 @@ mod on_tokio {
                 far.read_exact(&mut buf).await.unwrap();
             }
             let last = clock();
-            sleep(2 * period).await;
-            (last, socket)
+            sleep(3 * period).await;
+            last
         });
-        let event = idle.next().await.unwrap();
-        let at = clock();
-        let (last, socket) = moving.await.unwrap();
-        assert!(event.is_first() && at >= last + period - MILLI, "{event}");
-        drop(socket);
-        while idle.next().await.is_some() {}
+        let mut told = Vec::new();
+        while let Some(event) = idle.next().await {
+            // Also where the machine was too busy for us to be busy: never early.
+            assert!(event.idle_for >= period, "{event}");
+            told.push(clock());
+        }
+        let last = moving.await.unwrap();
+        assert!(told.iter().any(|at| *at >= last + period - MILLI));
     }
 }

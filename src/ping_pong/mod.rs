@@ -17,7 +17,7 @@ use pin_project::pin_project;
 pub use protocol::{Inbound, Protocol};
 
 use crate::error::{ConfigError, Error};
-use crate::flood::{FloodGuard, FloodLimit, Flooded};
+use crate::flood::{FloodGuard, FloodLimit};
 use crate::io::Activity;
 use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
 use crate::rt::{Half, Runtime};
