@@ -1,6 +1,8 @@
 //! `track`: the events of a socket against what was really done to it, what the watching costs the
 //! socket, and that nothing gets lost on the way through.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
 use std::cell::RefCell;
@@ -85,11 +87,11 @@ mod against_the_truth {
         [period(), period(), period()]
     }
 
-    /// Plays the traffic; gives what was done when, and what was told when.
-    fn play(
-        periods: [Duration; 3],
-        ops: &[(Duration, Op)],
-    ) -> (Vec<(Duration, Op)>, Vec<(Duration, IdleEvent)>, Duration) {
+    type Done = Vec<(Duration, Op)>;
+    type Told = Vec<(Duration, IdleEvent)>;
+
+    /// Plays the traffic; gives what was done when, what was told when, and when it was over.
+    fn play(periods: [Duration; 3], ops: &[(Duration, Op)]) -> (Done, Told, Duration) {
         let mut world = World::new();
         let [reader, writer, all] = periods;
         let config = IdleConfig::new().reader(reader).writer(writer).all(all);
@@ -677,6 +679,7 @@ mod forwarding {
     #[derive(Default)]
     struct Scribe {
         calls: Vec<String>,
+        #[cfg(feature = "tokio")]
         vectored: bool,
     }
 

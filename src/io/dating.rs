@@ -86,6 +86,12 @@ impl Dating {
         Some(self.spend(now()))
     }
 
+    /// Something else happened: the exact time, if there is credit for it.
+    #[inline]
+    pub(crate) fn date(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        (self.credit > 0).then(|| self.spend(now()))
+    }
+
     #[cold]
     fn spend(&mut self, now: Instant) -> Instant {
         self.credit -= 1;

@@ -562,9 +562,11 @@ impl KeepaliveConfig {
     /// The same limits for a connection that is being closed, where nothing can be asked any more.
     pub(crate) fn after_close(&self) -> Self {
         let silence = self.detection_bound().unwrap_or_default();
+        let write_stall = self.stall_limit().unwrap_or(silence);
         Self {
             proof: Proof::AnyBytes,
             silence,
+            write_stall,
             ..self.ping_when(PingWhen::Never)
         }
     }
@@ -573,7 +575,13 @@ impl KeepaliveConfig {
     pub(crate) fn shortest(&self) -> Option<Duration> {
         let interval = self.pings().map(|_| self.interval);
         let silence = (!self.silence.is_zero()).then_some(self.silence);
-        interval.into_iter().chain(silence).min()
+        let others = silence.into_iter().chain(self.stall_limit());
+        interval.into_iter().chain(others).min()
+    }
+
+    /// The longest that one silence may take.
+    pub(crate) fn longest_limit(&self) -> Duration {
+        self.longest_reply().max(self.silence)
     }
 }
 

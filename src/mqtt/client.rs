@@ -5,11 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::scanner::{Limits, Packet, Scanner};
-use super::{MqttError, Version};
+use super::{Limits, MqttError, Packet, PacketType, Scanner, Version};
 use crate::error::ConfigError;
 use crate::keepalive::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen, Pong, Proof};
 use crate::seq::Seq;
+use crate::time::shorter;
 
 /// How a client keeps its connection alive. The keep alive itself is in its CONNECT.
 ///
@@ -77,6 +77,8 @@ impl ClientConfig {
 
     /// What the keep alive is counted from. Default [`PingWhen::EitherIdle`].
     ///
+    /// Pings are left out while packets pass in *both* directions.
+    ///
     /// * `EitherIdle`: from the last packet out, and from the last byte in, whichever is longer ago, as
     ///   Paho and libmosquitto have it. The first keeps the promise to the broker; the second notices
     ///   a dead broker while messages with QoS 0, which nobody answers, keep going out.
@@ -117,7 +119,8 @@ impl ClientConfig {
     ///
     /// The specification asks for "a reasonable amount of time". The default, which zero stands for,
     /// is half the keep alive and at least a second, as MQTT.js has it; many other clients take a
-    /// whole keep alive.
+    /// whole keep alive. That is also the most: no PINGREQ goes out while one is open, so a longer
+    /// time is cut to the keep alive, or the promise to the broker would be broken.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -228,7 +231,11 @@ impl ClientConfig {
         if self.reply_timeout.is_zero() {
             return config;
         }
-        config.reply_timeout(self.reply_timeout)
+        let whole = Duration::from_secs(seconds as u64);
+        config.reply_timeout(match shorter(self.reply_timeout, whole) {
+            true => self.reply_timeout,
+            false => whole,
+        })
     }
 
     /// The longest time from the broker's last proof of life to the verdict, at a keep alive of
@@ -251,7 +258,7 @@ impl ClientConfig {
     }
 
     /// Between CONNECT and CONNACK.
-    const fn connecting(&self) -> KeepaliveConfig {
+    pub(super) const fn connecting(&self) -> KeepaliveConfig {
         self.unconnected().silence(self.connect_timeout)
     }
 }
@@ -282,7 +289,7 @@ pub struct FromServer {
 
 /// Who asked, for each PINGREQ that is not answered yet, oldest first. Answers come in the same order.
 #[derive(Debug, Clone, Copy, Default)]
-struct Askers {
+pub(super) struct Askers {
     /// One bit each, the oldest lowest; set for ours.
     ours: u64,
     open: u8,
@@ -290,18 +297,18 @@ struct Askers {
 
 impl Askers {
     /// Remembers a PINGREQ. The 65th that is open is not remembered: its answer counts as the user's.
-    fn push(&mut self, is_ours: bool) {
+    pub(super) fn push(&mut self, is_ours: bool) {
         if self.open < 64 {
             self.ours |= u64::from(is_ours) << self.open;
             self.open += 1;
         }
     }
 
-    const fn is_next_ours(self) -> bool {
+    pub(super) const fn is_next_ours(self) -> bool {
         self.ours & 1 == 1
     }
 
-    fn pop(&mut self) -> bool {
+    pub(super) fn pop(&mut self) -> bool {
         let is_ours = self.is_next_ours();
         self.ours >>= 1;
         self.open = self.open.saturating_sub(1);
@@ -311,8 +318,9 @@ impl Askers {
 
 /// A client's half of keep alive.
 ///
-/// Report the bytes of both directions as they pass, *input first*, and what
-/// [`handle_timeout`](Self::handle_timeout) returns do: it asks for a PINGREQ, or it gives the verdict.
+/// Report the bytes of both directions as they pass the socket, *input first* and before they are
+/// processed: a PINGRESP may stand behind thousands of messages that the program has not got to. Then
+/// do what [`handle_timeout`](Self::handle_timeout) returns: send a PINGREQ, or take the verdict.
 /// Spurious, early and late calls are harmless; an older `now` counts as the newest seen. One
 /// `ClientKeepAlive` is for one connection.
 ///
@@ -495,7 +503,7 @@ impl ClientKeepAlive {
     fn is_receiving_ours(&self) -> bool {
         let under_way = self.incoming.under_way();
         self.askers.is_next_ours()
-            && under_way.is_some_and(|packet| packet.packet_type == super::PacketType::PingResp)
+            && under_way.is_some_and(|packet| packet.packet_type == PacketType::PingResp)
     }
 
     /// Bytes were offered to the transport at `now` and it took none.
@@ -598,6 +606,9 @@ impl ClientKeepAlive {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never.
+    ///
+    /// It may become earlier with a CONNECT or a CONNACK. Else passing bytes only move it later: a timer
+    /// that is set already may stay as it is, and when it fires, ask again.
     ///
     /// ```
     /// # use std::time::Instant;

@@ -6,6 +6,7 @@
 //!
 //! | you write | take |
 //! | --- | --- |
+//! | nothing: you have a library, and its socket | [`Wire`] for [`KeepaliveStream`](crate::io::KeepaliveStream) |
 //! | a client | [`ClientKeepAlive`]: when to send PINGREQ, and when the broker is dead |
 //! | a broker | [`BrokerKeepAlive`] a connection: the 1.5 keep alives, the CONNECT that never comes, packets that dribble |
 //! | | [`Sessions`] for all of them: who takes over whom, and which will is due when |
@@ -26,10 +27,13 @@
 //! Versions 3.1.1 and 5 number their statements differently. A number here always stands beside the
 //! version that it belongs to, in error texts too.
 
+mod borders;
 mod broker;
+mod broker_config;
 mod client;
 mod connect;
 mod error;
+mod packet;
 mod read;
 pub mod reason;
 mod replies;
@@ -37,19 +41,21 @@ mod rule;
 mod scanner;
 mod sessions;
 mod types;
+mod wire;
 mod write;
 
-pub use broker::{
-    BrokerConfig, BrokerKeepAlive, Expired, FromClient, KeepAlivePolicy, PartialPacket,
-};
+pub use broker::{BrokerKeepAlive, Expired, FromClient};
+pub use broker_config::{BrokerConfig, KeepAlivePolicy, PartialPacket};
 pub use client::{ClientConfig, ClientKeepAlive, FromServer};
 pub use connect::{Connect, Will};
 pub use error::MqttError;
+pub use packet::{Limits, Packet, UnderWay};
 pub use replies::{ConnAck, Disconnect};
 pub use rule::Rule;
-pub use scanner::{Limits, Packet, Scanner, UnderWay};
+pub use scanner::Scanner;
 pub use sessions::{Action, Actions, Admitted, Sessions, TakeOverWill};
 pub use types::{PacketType, Version};
+pub use wire::Wire;
 
 /// A PINGREQ, all of it.
 ///

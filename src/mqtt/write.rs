@@ -1,4 +1,4 @@
-//! [`Packet`](Writer): builds the packets that this crate sends itself.
+//! [`Writer`]: the fields of a packet that this crate sends itself, in order.
 
 use bytes::{BufMut, BytesMut};
 

@@ -13,7 +13,7 @@ use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
 use crate::metrics;
 use crate::rt::{Alarm, BothTasks, Half, Runtime};
 use crate::seq::Seq;
-use crate::time::earlier;
+use crate::time::{earlier, later, reached};
 
 pub(crate) struct Link<R: Runtime> {
     pub(crate) keepalive: Keepalive,
@@ -22,10 +22,25 @@ pub(crate) struct Link<R: Runtime> {
     /// When the alarm is wanted, as of the last change that could bring it nearer.
     wake_at: Option<Instant>,
     tasks: BothTasks,
-    /// The transport has not taken what was offered.
-    blocked: bool,
+    /// What was offered to the transport and not taken.
+    blocked: Option<Offer>,
     closing: bool,
+    /// The reading side has to look at the time, whether or not there is more to read.
+    due: bool,
+    /// A deadline was reached with nothing to read; see [`poll_due`](Self::poll_due).
+    confirmed: bool,
+    /// The first look at the time since there was last nothing to read.
+    undrained_since: Option<Instant>,
     below: Option<Below>,
+}
+
+/// What a transport can refuse to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// A message.
+    Message,
+    /// What it holds already.
+    Flush,
 }
 
 /// The bytes below a message layer.
@@ -44,8 +59,11 @@ impl<R: Runtime> Link<R> {
             alarm: Alarm::new(rt),
             wake_at: None,
             tasks: BothTasks::new(),
-            blocked: false,
+            blocked: None,
             closing: false,
+            due: true,
+            confirmed: false,
+            undrained_since: None,
             below: None,
         };
         link.rearm();
@@ -69,14 +87,18 @@ impl<R: Runtime> Link<R> {
     pub(crate) fn probe_now(&mut self) {
         let now = self.now();
         self.keepalive.probe_now(now);
-        self.hurry();
+        self.hurry(None);
     }
 
     pub(crate) fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
         let now = self.now();
+        let config = match self.closing {
+            true => config.after_close(),
+            false => config,
+        };
         self.keepalive.set_config(config, now)?;
         self.dating.set_period(config.shortest(), now);
-        self.hurry();
+        self.hurry(None);
         Ok(())
     }
 
@@ -85,19 +107,30 @@ impl<R: Runtime> Link<R> {
         if std::mem::replace(&mut self.closing, true) {
             return;
         }
-        let config = self.keepalive.config().after_close();
         // What was valid before stays valid with less asked of it.
-        let _ = self.set_config(config);
+        let _ = self.set_config(*self.keepalive.config());
     }
 
-    /// Whether a timer has fired that nobody has looked at.
+    /// Whether nothing may be sent any more.
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// What was offered to the transport and not taken.
+    pub(crate) const fn blocked(&self) -> Option<Offer> {
+        self.blocked
+    }
+
+    /// Whether the reading side has to look at the time before it reads on.
     #[inline]
-    pub(crate) fn has_rung(&self) -> bool {
-        self.alarm.has_rung()
+    pub(crate) fn is_due(&self) -> bool {
+        self.due || self.alarm.has_rung()
     }
 
-    pub(crate) fn wake_writer(&self) {
-        self.tasks.wake(Half::Write);
+    /// It is over for `half`: the other one is to see it, and to set a timer of its own if it needs one.
+    pub(crate) fn end(&mut self, half: Half) {
+        self.alarm.disarm();
+        self.tasks.wake(half.other());
     }
 
     /// Data came in.
@@ -128,27 +161,32 @@ impl<R: Runtime> Link<R> {
 
     /// The transport has flushed what it was given; `ping` was part of it.
     #[inline]
-    pub(crate) fn on_flushed(&mut self, ping: Option<Seq>) {
+    pub(crate) fn on_flushed(&mut self, half: Half, ping: Option<Seq>) {
         match ping {
             Some(seq) => {
                 let now = self.now();
                 self.keepalive.on_ping_sent(seq, now);
                 metrics::ping_sent(seq);
-                self.hurry();
+                self.hurry(Some(half));
             }
-            None => self.on_sent(),
+            None => self.on_sent(half),
         }
     }
 
     #[inline]
-    fn on_sent(&mut self) {
+    fn on_sent(&mut self, half: Half) {
         let rt = self.alarm.runtime();
         if let Some(now) = self.dating.note_sent(|| rt.now()) {
             self.keepalive.on_send(now);
-            if self.blocked {
-                self.keepalive.on_write_blocked(now);
-            }
-            self.rearm();
+            self.on_progress(now);
+            self.hurry(Some(half));
+        }
+    }
+
+    /// Bytes were taken; the rest of an offer is timed anew.
+    fn on_progress(&mut self, now: Instant) {
+        if self.blocked.is_some() {
+            self.keepalive.on_write_blocked(now);
         }
     }
 
@@ -158,26 +196,33 @@ impl<R: Runtime> Link<R> {
     pub(crate) fn poll_write<T>(
         &mut self,
         half: Half,
+        offer: Offer,
         cx: &Context<'_>,
         operation: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let polled = self.tasks.poll(half, cx, operation);
-        if polled.is_pending() != self.blocked {
-            self.set_blocked(polled.is_pending());
+        let blocked = polled.is_pending().then_some(offer);
+        if blocked != self.blocked {
+            self.set_blocked(half, blocked);
         }
         polled
     }
 
     #[cold]
-    fn set_blocked(&mut self, blocked: bool) {
-        self.blocked = blocked;
-        let now = self.now();
-        if blocked {
-            self.keepalive.on_write_blocked(now);
-        } else {
-            self.keepalive.on_send(now);
+    fn set_blocked(&mut self, half: Half, blocked: Option<Offer>) {
+        let was_blocked = std::mem::replace(&mut self.blocked, blocked).is_some();
+        match blocked {
+            None => self.on_sent(half),
+            Some(_) if was_blocked => {}
+            Some(_) => {
+                // Without credit, the next tick finds that it is blocked.
+                let rt = self.alarm.runtime();
+                if let Some(now) = self.dating.date(|| rt.now()) {
+                    self.keepalive.on_write_blocked(now);
+                    self.hurry(Some(half));
+                }
+            }
         }
-        self.hurry();
     }
 
     /// Whether [`poll_due`](Self::poll_due) would find nothing new: the usual case of a stream that
@@ -185,6 +230,8 @@ impl<R: Runtime> Link<R> {
     #[inline]
     pub(crate) fn is_asleep(&self, half: Half, cx: &Context<'_>) -> bool {
         self.below.is_none()
+            && !self.due
+            && self.undrained_since.is_none()
             && self.tasks.knows(half, cx.waker())
             && self
                 .wake_at
@@ -192,25 +239,41 @@ impl<R: Runtime> Link<R> {
     }
 
     /// Ready with the next thing to do once it is due.
+    ///
+    /// With the input drained, the first look at a deadline only asks for another poll: a runtime's
+    /// budget may have said "nothing to read" where there is something, and it is fresh after a turn
+    /// of the executor.
     pub(crate) fn poll_due(
         &mut self,
         half: Half,
         input: Input,
         cx: &Context<'_>,
     ) -> Poll<KeepaliveEvent> {
-        self.look_below();
+        // A ring is for the reading side, whichever half answers it.
+        self.due = half == Half::Write && self.is_due();
+        self.look_below(half);
+        if input == Input::Drained {
+            self.undrained_since = None;
+        }
         loop {
-            let wake_at = match input {
-                Input::Drained => self.wake_at,
-                _ => earlier(self.keepalive.timeout_with(input), self.dating.next_tick()),
-            };
+            let deadline = earlier(self.deadline(input), self.dating.next_tick());
             let alarm = &mut self.alarm;
-            let Poll::Ready(now) = self.tasks.poll(half, cx, |cx| alarm.poll_at(wake_at, cx))
+            let Poll::Ready(now) = self.tasks.poll(half, cx, |cx| alarm.poll_at(deadline, cx))
             else {
+                self.confirmed &= half == Half::Write;
                 return Poll::Pending;
             };
             self.settle(now);
-            let event = self.keepalive.handle_with(now, input);
+            self.rearm();
+            if input == Input::Drained && reached(self.keepalive.poll_timeout(), now) {
+                self.confirmed = !self.confirmed;
+                if self.confirmed {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            let known = self.known(input, now);
+            let event = self.keepalive.handle_with(now, known);
             self.rearm();
             if let Some(event) = event {
                 if let KeepaliveEvent::Dead(dead) = &event {
@@ -221,9 +284,39 @@ impl<R: Runtime> Link<R> {
         }
     }
 
+    /// When something is due with that much of the input known.
+    fn deadline(&self, input: Input) -> Option<Instant> {
+        let (Input::Arriving, Some(since)) = (input, self.undrained_since) else {
+            return self.keepalive.timeout_with(match input {
+                Input::Arriving => Input::Drained,
+                known => known,
+            });
+        };
+        let judged = self.keepalive.timeout_with(Input::Arriving);
+        let judged = judged.and_then(|at| Some(at.max(later(since, self.patience())?)));
+        earlier(judged, self.keepalive.timeout_with(Input::Unread))
+    }
+
+    /// How much of the input is known: input that keeps arriving is held against the peer only after
+    /// we have been reading for as long as the answer may take, since we may have been away.
+    fn known(&mut self, input: Input, now: Instant) -> Input {
+        if input != Input::Arriving {
+            return input;
+        }
+        let since = *self.undrained_since.get_or_insert(now);
+        match now.saturating_duration_since(since) >= self.patience() {
+            true => Input::Arriving,
+            false => Input::Unread,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.keepalive.config().longest_limit()
+    }
+
     /// Bytes below the message layer are life, and progress.
     #[inline]
-    fn look_below(&mut self) {
+    fn look_below(&mut self, half: Half) {
         let Some(below) = &mut self.below else { return };
         let (read, written) = (below.activity.bytes_read(), below.activity.bytes_written());
         let (received, sent) = (read != below.read, written != below.written);
@@ -232,7 +325,7 @@ impl<R: Runtime> Link<R> {
             self.on_data();
         }
         if sent {
-            self.on_sent();
+            self.on_sent(half);
         }
     }
 
@@ -247,10 +340,8 @@ impl<R: Runtime> Link<R> {
         let dated = self.dating.settle(now);
         if let Some(sent) = dated.sent {
             self.keepalive.on_send(sent);
-            if self.blocked {
-                self.keepalive.on_write_blocked(now);
-            }
         }
+        self.on_progress(now);
         if let Some(received) = dated.received {
             self.keepalive.on_receive(received);
         }
@@ -260,17 +351,15 @@ impl<R: Runtime> Link<R> {
         self.wake_at = earlier(self.keepalive.poll_timeout(), self.dating.next_tick());
     }
 
-    /// Sets the alarm anew, and has the task look at it if it is wanted sooner than before.
-    fn hurry(&mut self) {
-        let before = self.wake_at;
+    /// There may be a nearer deadline than the timer is set to: then the reading side has to look.
+    /// It is woken unless it is what is polled.
+    fn hurry(&mut self, polled: Option<Half>) {
         self.rearm();
-        let sooner = match (self.wake_at, before) {
-            (Some(now), Some(before)) => now < before,
-            (now, None) => now.is_some(),
-            (None, Some(_)) => false,
-        };
-        if sooner {
-            self.tasks.wake(Half::Read);
+        if self.wake_at.is_some_and(|at| !self.alarm.covers(at)) {
+            self.due = true;
+            if polled != Some(Half::Read) {
+                self.tasks.wake(Half::Read);
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! [`PingPong`]: heartbeats, round trips and a verdict on any stream of messages.
 
+mod end;
 mod link;
+mod outbox;
 mod protocol;
 
 use std::fmt;
@@ -20,8 +22,9 @@ use crate::io::Activity;
 use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
 use crate::rt::{Half, Runtime};
 use crate::rtt::Rtt;
-use crate::seq::Seq;
-use link::Link;
+use end::End;
+use link::{Link, Offer};
+use outbox::Outbox;
 
 /// How many heartbeats in a row are taken in before the executor gets its turn.
 const ABSORBED_AT_ONCE: u32 = 32;
@@ -33,15 +36,19 @@ const ABSORBED_AT_ONCE: u32 = 32;
 /// When the peer is dead the stream yields `Err(`[`Error::Dead`]`)` once and then ends; sending fails
 /// with the same verdict.
 ///
-/// * **Poll the stream.** That is what drives it: with nobody reading, nothing is answered and
-///   nothing is judged. Sending alone does not.
-/// * **Input first.** Whatever has arrived is taken in before silence is judged.
+/// * **Poll the stream.** That is what drives it: with nobody reading, nothing is answered and no
+///   silence is judged. A send that has to wait finds a write stall by itself.
+/// * **Input first.** Whatever has arrived is taken in before silence is judged, and before it is
+///   told that a heartbeat could not be sent.
 /// * **Bounded.** At most one ping and one answer are queued. Pings of the peer are counted against
 ///   a [limit](Self::flood_limit); beyond it the stream ends with [`Error::Flooded`]. After 32
 ///   heartbeats in a row the executor gets its turn.
-/// * **Two halves.** `futures::StreamExt::split` works, with the halves on two tasks.
+/// * **Two halves.** `futures::StreamExt::split` works, with the halves on two tasks. Both get the
+///   verdict.
 /// * **Cancel safe.** Dropping a `next()` loses nothing; dropping a `send()` does what the transport
-///   does.
+///   does, and is not held against the peer.
+/// * **After a close** the peer can go on talking. Nothing is asked or answered any more, so what
+///   is judged is plain silence, by the same [bound](Self::detection_bound).
 ///
 /// A message layer shows whole messages only, so one that takes longer to arrive than the limits
 /// allow looks like silence. [`with_activity`](Self::with_activity) lets bytes count.
@@ -105,80 +112,6 @@ pub struct PingPong<T, P: Protocol, R: Runtime> {
     end: End,
 }
 
-/// What waits to be sent, at most one of each.
-struct Outbox<M> {
-    pong: Option<M>,
-    ping: Option<(Seq, M)>,
-    /// A user's message whose place in the transport a heartbeat has taken.
-    displaced: Option<M>,
-    /// The user has been told that the transport takes a message.
-    reserved: bool,
-    /// The transport holds something that is not flushed.
-    unflushed: bool,
-    /// It is for us to flush it.
-    owes_flush: bool,
-    /// A ping is part of it.
-    leaving: Option<Seq>,
-}
-
-impl<M> Outbox<M> {
-    const fn new() -> Self {
-        Self {
-            pong: None,
-            ping: None,
-            displaced: None,
-            reserved: false,
-            unflushed: false,
-            owes_flush: false,
-            leaving: None,
-        }
-    }
-
-    /// Whether anything waits to be handed to the transport.
-    const fn is_waiting(&self) -> bool {
-        self.pong.is_some() || self.ping.is_some() || self.displaced.is_some()
-    }
-
-    /// What to hand over next, heartbeats first, and whether it is one.
-    fn next(&mut self) -> Option<(M, bool)> {
-        if let Some(pong) = self.pong.take() {
-            return Some((pong, true));
-        }
-        if let Some((seq, ping)) = self.ping.take() {
-            self.leaving = Some(seq);
-            return Some((ping, true));
-        }
-        self.displaced.take().map(|message| (message, false))
-    }
-}
-
-/// Whether, and how, the stream is over. A tag of its own, since every call asks first whether it is
-/// open: without one that is worked out from the niches of the verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum End {
-    Open,
-    /// The verdict was passed; whether the stream has told it yet.
-    Dead {
-        dead: Dead,
-        told: bool,
-    },
-    Flooded(Flooded),
-    Eof,
-}
-
-impl End {
-    /// What the sending side says.
-    #[inline]
-    fn check<E>(&self) -> Result<(), Error<E>> {
-        match self {
-            Self::Open | Self::Eof => Ok(()),
-            Self::Dead { dead, .. } => Err(Error::Dead(*dead)),
-            Self::Flooded(flooded) => Err(Error::Flooded(*flooded)),
-        }
-    }
-}
-
 impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// Keeps `transport` alive by `config`, speaking `protocol`, on the clock of `rt`. The peer
     /// counts as alive now.
@@ -217,16 +150,19 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// leave is no write stall.
     ///
     /// ```
-    /// # #[cfg(feature = "tcp")] {
-    /// # use liveness::{IdleConfig, KeepaliveConfig, PingPong, Tokio, io::track};
-    /// # use liveness::{Inbound, Protocol, Seq};
-    /// # struct P;
-    /// # impl Protocol for P { type Message = bytes::Bytes; fn ping(&mut self, _: Seq) -> bytes::Bytes { todo!() } fn classify(&mut self, m: bytes::Bytes) -> Inbound<bytes::Bytes> { Inbound::Data(m) } }
-    /// # fn example(socket: tokio::io::DuplexStream, protocol: P) -> Result<(), liveness::ConfigError> {
+    /// # #[cfg(all(feature = "tcp", feature = "tokio"))] {
+    /// use liveness::{IdleConfig, KeepaliveConfig, PingPong, Tokio, io::track};
+    /// use liveness::tcp::{Frames, TcpCodec};
+    /// use tokio_util::codec::Framed;
+    ///
+    /// # fn example(socket: tokio::io::DuplexStream) -> Result<(), liveness::ConfigError> {
     /// let (socket, _idle) = track(socket, IdleConfig::new(), Tokio);
     /// let activity = socket.activity();
-    /// let framed = tokio_util::codec::Framed::new(socket, tokio_util::codec::LengthDelimitedCodec::new());
-    /// let stream = PingPong::new(framed, protocol, KeepaliveConfig::new(), Tokio)?.with_activity(activity);
+    /// let framed = Framed::new(socket, TcpCodec::<()>::new());
+    /// let stream = PingPong::new(framed, Frames::new(), KeepaliveConfig::new(), Tokio)?
+    ///     .with_activity(activity);
+    /// # fn is_stream(_: &impl futures::Stream) {}
+    /// # is_stream(&stream);
     /// # drop(stream); Ok(()) }
     /// # }
     /// ```
@@ -309,7 +245,8 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
     /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period by which a
-    /// busy stream's last byte may be dated late. It holds while the stream is polled.
+    /// busy stream's last byte may be dated late. It holds while the stream is polled: what came in
+    /// just before nobody polled for a while may be dated at the next poll.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -387,41 +324,53 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     }
 }
 
-/// What came of one message.
-enum Taken<M> {
-    Data(M),
-    Heartbeat,
-    Flooded(Flooded),
-}
-
 impl<T, P, R, M, E> PingPong<T, P, R>
 where
     T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
     P: Protocol<Message = M>,
     R: Runtime,
 {
-    /// Takes in one message.
+    /// Whether reading is all there is to do: nothing is over, due or to be sent.
     #[inline]
-    fn take_in(self: Pin<&mut Self>, message: M) -> Taken<M> {
-        let this = self.project();
-        match this.protocol.classify(message) {
-            Inbound::Data(data) => {
+    fn is_calm(&self) -> bool {
+        matches!(self.end, End::Open)
+            && !self.outbox.is_waiting()
+            && !self.outbox.owes_flush
+            && !self.link.is_due()
+    }
+
+    /// Takes in what the transport has yielded; `None` if that was a heartbeat.
+    #[cold]
+    fn take_in(
+        mut self: Pin<&mut Self>,
+        item: Option<Result<Inbound<M>, E>>,
+    ) -> Option<Next<M, E>> {
+        let this = self.as_mut().project();
+        match item {
+            Some(Ok(Inbound::Data(data))) => {
                 this.link.on_data();
-                return Taken::Data(data);
+                return Some(Some(Ok(data)));
             }
-            Inbound::Ping { reply } => {
+            Some(Ok(Inbound::Ping { reply })) => {
                 let now = this.link.on_ping();
                 if let Err(flooded) = this.flood.on_ping(now) {
-                    return Taken::Flooded(flooded);
+                    let error = Some(Error::Flooded(flooded));
+                    return Some(self.finish(End::Flooded(flooded), error));
+                }
+                if this.link.is_closing() {
+                    // Nothing may be sent any more, and what is left to be read must not suffer.
+                    return None;
                 }
                 // The layer below may have queued an answer of its own, which wants flushing too.
                 this.outbox.owes_flush = true;
                 // Only the newest ping need be answered (RFC 6455, 5.5.3).
                 this.outbox.pong = reply.or(this.outbox.pong.take());
             }
-            Inbound::Pong(seq) => this.link.on_pong(seq),
+            Some(Ok(Inbound::Pong(seq))) => this.link.on_pong(seq),
+            Some(Err(error)) => return Some(self.finish_dead(Err(error))),
+            None => return Some(self.finish(End::Eof, None)),
         }
-        Taken::Heartbeat
+        None
     }
 
     /// Hands what is queued to the transport: heartbeats, then a displaced message.
@@ -442,12 +391,12 @@ where
         while self.outbox.is_waiting() {
             let mut this = self.as_mut().project();
             let transport = this.transport.as_mut();
+            // If the user had a place in the transport, it is taken now, or is none any more.
+            this.outbox.reserved = false;
             ready!(
                 this.link
-                    .poll_write(half, cx, |cx| transport.poll_ready(cx))
+                    .poll_write(half, Offer::Message, cx, |cx| transport.poll_ready(cx))
             )?;
-            // If the user had a place in the transport, it is taken now.
-            this.outbox.reserved = false;
             let Some((message, is_heartbeat)) = this.outbox.next() else {
                 continue;
             };
@@ -478,11 +427,11 @@ where
         let this = self.project();
         ready!(
             this.link
-                .poll_write(half, cx, |cx| this.transport.poll_flush(cx))
+                .poll_write(half, Offer::Flush, cx, |cx| this.transport.poll_flush(cx))
         )?;
         this.outbox.owes_flush = false;
         if std::mem::take(&mut this.outbox.unflushed) {
-            this.link.on_flushed(this.outbox.leaving.take());
+            this.link.on_flushed(half, this.outbox.leaving.take());
         }
         Poll::Ready(Ok(()))
     }
@@ -509,16 +458,41 @@ where
         input: Input,
         cx: &Context<'_>,
     ) -> Poll<Result<Dead, E>> {
+        if half == Half::Read {
+            let unblocked = self.as_mut().poll_unblock(cx);
+            if let (Poll::Ready(Err(error)), false) = (unblocked, self.link.is_closing()) {
+                return Poll::Ready(Err(error));
+            }
+        }
         loop {
             let this = self.as_mut().project();
             match ready!(this.link.poll_due(half, input, cx)) {
+                KeepaliveEvent::Ping(_) if this.link.is_closing() => continue,
                 KeepaliveEvent::Ping(seq) => {
                     this.outbox.ping = Some((seq, this.protocol.ping(seq)));
                 }
                 KeepaliveEvent::Dead(dead) => return Poll::Ready(Ok(dead)),
             }
-            if let Poll::Ready(Err(error)) = self.as_mut().poll_flush_all(half, cx) {
-                return Poll::Ready(Err(error));
+            match self.as_mut().poll_flush_all(half, cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                // What the user waits for may have been part of it.
+                Poll::Ready(Ok(())) if half == Half::Write => cx.waker().wake_by_ref(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Offers again what the transport did not take: who offered it may have given up, and then
+    /// nobody else finds out that it would be taken now.
+    fn poll_unblock(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
+        match self.link.blocked() {
+            None => Poll::Ready(Ok(())),
+            Some(Offer::Flush) => self.poll_flush_all(Half::Read, cx),
+            Some(Offer::Message) => {
+                let this = self.as_mut().project();
+                this.link.poll_write(Half::Read, Offer::Message, cx, |cx| {
+                    this.transport.poll_ready(cx)
+                })
             }
         }
     }
@@ -529,7 +503,9 @@ where
             Ok(dead) => dead,
             Err(error) => return Poll::Ready(Err(Error::Transport(error))),
         };
-        *self.project().end = End::Dead { dead, told: false };
+        let this = self.project();
+        *this.end = End::Dead { dead, told: false };
+        this.link.end(Half::Write);
         Poll::Ready(Err(Error::Dead(dead)))
     }
 
@@ -537,7 +513,7 @@ where
     fn finish(self: Pin<&mut Self>, end: End, item: Option<Error<E>>) -> Next<M, E> {
         let this = self.project();
         *this.end = end;
-        this.link.wake_writer();
+        this.link.end(Half::Read);
         item.map(Err)
     }
 
@@ -546,6 +522,53 @@ where
             Ok(dead) => self.finish(End::Dead { dead, told: true }, Some(Error::Dead(dead))),
             Err(error) => self.finish(End::Eof, Some(Error::Transport(error))),
         }
+    }
+
+    /// Takes in heartbeats until there is something to yield, or nothing more to read; so many have
+    /// been taken in before.
+    #[cold]
+    fn poll_absorbing(
+        mut self: Pin<&mut Self>,
+        absorbed: u32,
+        cx: &mut Context<'_>,
+    ) -> Poll<Next<M, E>> {
+        match self.end {
+            End::Open => {}
+            End::Dead { dead, told: false } => return Poll::Ready(self.finish_dead(Ok(dead))),
+            End::Dead { .. } | End::Flooded(_) | End::Eof => return Poll::Ready(None),
+        }
+        // What cannot be written is told after what can be read: the peer may have said why.
+        let mut failed = None;
+        if self.link.is_due() {
+            // Data may keep coming for ever; what we owe the peer is due all the same.
+            match self.as_mut().poll_judge(Half::Read, Input::Arriving, cx) {
+                Poll::Ready(Err(error)) => failed = Some(error),
+                Poll::Ready(dead) => return Poll::Ready(self.finish_dead(dead)),
+                Poll::Pending => {}
+            }
+        }
+        for _ in absorbed..ABSORBED_AT_ONCE {
+            if let Poll::Ready(Err(error)) = self.as_mut().poll_heartbeats(cx) {
+                failed = Some(error);
+            }
+            let this = self.as_mut().project();
+            match (this.transport.poll_next(cx), failed.take()) {
+                (Poll::Ready(item), unsent) => {
+                    failed = unsent;
+                    let item = item.map(|item| item.map(|message| this.protocol.classify(message)));
+                    if let Some(next) = self.as_mut().take_in(item) {
+                        return Poll::Ready(next);
+                    }
+                }
+                (Poll::Pending, Some(error)) => return Poll::Ready(self.finish_dead(Err(error))),
+                (Poll::Pending, None) => {
+                    let judged = self.as_mut().poll_judge(Half::Read, Input::Drained, cx);
+                    return judged.map(|dead| self.finish_dead(dead));
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -560,54 +583,29 @@ where
 {
     type Item = Result<M, Error<E>>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<M, E>> {
-        match self.end {
-            End::Open => {}
-            End::Dead { dead, told: false } => return Poll::Ready(self.finish_dead(Ok(dead))),
-            End::Dead { .. } | End::Flooded(_) | End::Eof => return Poll::Ready(None),
-        }
-        // What cannot be written is told after what can be read: the peer may have said why.
-        let mut failed = None;
-        if self.link.has_rung() {
-            // Data may keep coming for ever; what we owe the peer is due all the same.
-            match self.as_mut().poll_judge(Half::Read, Input::Arriving, cx) {
-                Poll::Ready(Err(error)) => failed = Some(error),
-                Poll::Ready(dead) => return Poll::Ready(self.finish_dead(dead)),
+        // The usual case, short enough to be part of the caller.
+        let mut absorbed = 0;
+        if self.is_calm() {
+            let this = self.as_mut().project();
+            match this.transport.poll_next(cx) {
+                Poll::Ready(item) => {
+                    let item = item.map(|item| item.map(|message| this.protocol.classify(message)));
+                    if let Some(Ok(Inbound::Data(data))) = item {
+                        this.link.on_data();
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                    if let Some(next) = self.as_mut().take_in(item) {
+                        return Poll::Ready(next);
+                    }
+                    absorbed = 1;
+                }
+                Poll::Pending if this.link.is_asleep(Half::Read, cx) => return Poll::Pending,
                 Poll::Pending => {}
             }
         }
-        for _ in 0..ABSORBED_AT_ONCE {
-            if let Poll::Ready(Err(error)) = self.as_mut().poll_heartbeats(cx) {
-                failed = Some(error);
-            }
-            let message = match self.as_mut().project().transport.poll_next(cx) {
-                Poll::Ready(Some(Ok(message))) => message,
-                Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(self.finish_dead(Err(error)));
-                }
-                Poll::Ready(None) => return Poll::Ready(self.finish(End::Eof, None)),
-                Poll::Pending => {
-                    if let Some(error) = failed {
-                        return Poll::Ready(self.finish_dead(Err(error)));
-                    }
-                    if self.link.is_asleep(Half::Read, cx) {
-                        return Poll::Pending;
-                    }
-                    let judged = self.as_mut().poll_judge(Half::Read, Input::Drained, cx);
-                    return judged.map(|dead| self.finish_dead(dead));
-                }
-            };
-            match self.as_mut().take_in(message) {
-                Taken::Data(data) => return Poll::Ready(Some(Ok(data))),
-                Taken::Flooded(flooded) => {
-                    let error = Some(Error::Flooded(flooded));
-                    return Poll::Ready(self.finish(End::Flooded(flooded), error));
-                }
-                Taken::Heartbeat => {}
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        self.poll_absorbing(absorbed, cx)
     }
 }
 
@@ -637,9 +635,9 @@ where
         let mut ready = self.as_mut().poll_send(Half::Write, cx);
         if let Poll::Ready(Ok(())) = ready {
             let this = self.as_mut().project();
-            ready = this
-                .link
-                .poll_write(Half::Write, cx, |cx| this.transport.poll_ready(cx));
+            ready = this.link.poll_write(Half::Write, Offer::Message, cx, |cx| {
+                this.transport.poll_ready(cx)
+            });
             this.outbox.reserved = matches!(ready, Poll::Ready(Ok(())));
         }
         match ready {
@@ -673,9 +671,9 @@ where
         if let Poll::Ready(Ok(())) = closed {
             let this = self.as_mut().project();
             this.link.close();
-            closed = this
-                .link
-                .poll_write(Half::Write, cx, |cx| this.transport.poll_close(cx));
+            closed = this.link.poll_write(Half::Write, Offer::Flush, cx, |cx| {
+                this.transport.poll_close(cx)
+            });
         }
         match closed {
             Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),

@@ -90,6 +90,12 @@ fn a_length_that_is_not_the_shortest() {
         0x81,
     );
     says(
+        later(Version::V5, &[0x30, 0x80, 0x00]),
+        "PUBLISH: a variable byte integer with more bytes than it needs, at byte 1 \
+         (MQTT 5 [MQTT-1.5.5-1])",
+        0x81,
+    );
+    says(
         first(b"\x10\x8e\x00\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01c"),
         "CONNECT: a variable byte integer with more bytes than it needs, at byte 1 \
          (MQTT 5 [MQTT-1.5.5-1])",

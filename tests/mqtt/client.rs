@@ -259,6 +259,17 @@ fn the_reply_timeout_is_separate() {
     }
 }
 
+/// No PINGREQ goes out while one is open, so the promise to the broker bounds the wait.
+#[test]
+fn a_reply_timeout_is_cut_to_the_keep_alive() {
+    let clock = Clock::start();
+    let config = ClientConfig::new().reply_timeout(Duration::from_secs(30));
+    let mut client = connected(config, Version::V3_1_1, 10, clock);
+    let verdict = run(&mut client, clock.s(100), |_, _| {});
+    assert_eq!(verdict, Some((clock.s(19), Cause::NoReply)));
+    assert_eq!(config.detection_bound(10), Some(Duration::from_secs(19)));
+}
+
 /// A broker that is stopped and goes on in time: no verdict.
 #[test]
 fn a_broker_that_is_back_in_time_is_alive() {
@@ -430,19 +441,19 @@ proptest! {
         let clock = Clock::start();
         let mut client = plain(keep_alive, clock);
         let limit = Duration::from_secs(u64::from(keep_alive));
-        let (mut now, mut sent) = (0, clock.s(0));
+        let (mut now, mut sent, mut replied) = (0, clock.s(0), clock.s(0));
         let reply_after = Duration::from_millis(reply_after);
         for (sends, wait) in steps {
             now += wait;
             let mut longest = Duration::ZERO;
             let dead = run(&mut client, clock.ms(now), |client, at| {
                 longest = longest.max(at.duration_since(sent));
-                sent = at;
-                receive(client, &PINGRESP, at + reply_after);
+                (sent, replied) = (at, at + reply_after);
+                receive(client, &PINGRESP, replied);
             });
             prop_assert_eq!(dead, None);
             // A late answer moved the clock on.
-            let at = clock.ms(now).max(sent + reply_after);
+            let at = clock.ms(now).max(replied);
             now = at.duration_since(clock.s(0)).as_millis() as u64;
             prop_assert!(longest <= limit, "{longest:?}");
             if sends {

@@ -1,6 +1,12 @@
 //! MQTT without a socket: bytes and times in, decisions out. All time is simulated.
 #![cfg(feature = "mqtt")]
 #![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+#![allow(
     clippy::disallowed_methods,
     reason = "the start of the simulated time is any instant"
 )]

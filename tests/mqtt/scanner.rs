@@ -400,7 +400,7 @@ fn limits_are_exact() {
         opened.scan(&hello).unwrap();
         let mut scanner = opened.limits(Limits::new().packet(limit));
         assert_eq!(
-            scanner.scan(b"\x30\x08\x00\x01tmore").is_ok(),
+            scanner.scan(b"\x30\x08\x00\x01tmore!").is_ok(),
             fits,
             "limit {limit}"
         );

@@ -283,7 +283,7 @@ fn back_within_the_delay() {
         sessions
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
-        sessions.on_close(&1, clock.s(1));
+        assert_eq!(sessions.on_close(&1, clock.s(1)).count(), 0);
         let again = Client { clean, ..client };
         let admitted = sessions
             .on_connect(2, &again.without_will(), clock.s(2))
@@ -304,7 +304,7 @@ fn back_too_late() {
         sessions
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
-        sessions.on_close(&1, clock.s(1));
+        assert_eq!(sessions.on_close(&1, clock.s(1)).count(), 0);
         let admitted = sessions
             .on_connect(2, &client.without_will(), clock.s(back))
             .unwrap();
@@ -322,12 +322,12 @@ fn the_new_will_replaces_the_old() {
     sessions
         .on_connect(1, &V5.kept(60).delay(3).with_will("old"), clock.s(0))
         .unwrap();
-    sessions.on_close(&1, clock.s(1));
+    assert_eq!(sessions.on_close(&1, clock.s(1)).count(), 0);
     sessions
         .on_connect(2, &V5.kept(60).delay(9).with_will("new"), clock.s(2))
         .unwrap();
     assert_eq!(wills(&mut sessions, clock.s(20)), []);
-    sessions.on_close(&2, clock.s(20));
+    assert_eq!(sessions.on_close(&2, clock.s(20)).count(), 0);
     assert_eq!(
         wills(&mut sessions, clock.s(1000)),
         [(clock.s(29), "will new".to_owned())]
@@ -402,9 +402,8 @@ fn a_disconnect_changes_the_expiry() {
         sessions
             .on_connect(1, &V5.kept(60).delay(5).with_will("x"), clock.s(0))
             .unwrap();
-        sessions
-            .on_disconnect(&1, &bye(expiry), clock.s(0))
-            .unwrap();
+        let now = sessions.on_disconnect(&1, &bye(expiry), clock.s(0));
+        assert_eq!(now.unwrap().count(), 0);
         assert_eq!(
             wills(&mut sessions, clock.s(100)),
             [(clock.s(after), "will x".to_owned())]
@@ -494,7 +493,7 @@ fn many_delayed_wills() {
         let mut connect = V5.kept(u32::MAX).delay(1 + n * 7919 % 5000).with_will("x");
         connect.client_id = format!("c{n}");
         sessions.on_connect(n, &connect, clock.s(0)).unwrap();
-        sessions.on_close(&n, clock.s(0));
+        assert_eq!(sessions.on_close(&n, clock.s(0)).count(), 0);
     }
     assert_eq!(sessions.pending_wills(), 100_000);
     let (mut last, mut count) = (clock.s(0), 0);

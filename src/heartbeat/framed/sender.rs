@@ -10,6 +10,7 @@ use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 
 use super::{FramedError, SKIPPED_PER_POLL};
 use crate::heartbeat::{Heartbeat, HeartbeatSender};
+use crate::metrics;
 use crate::rt::Runtime;
 use crate::seq::Seq;
 use crate::tcp::Frame;
@@ -134,6 +135,7 @@ where
             if let Poll::Ready(flushed) = self.poll_flush(cx) {
                 flushed.map_err(FramedError::Transport)?;
                 *flushed_at = Some(self.rt.now());
+                metrics::ping_sent(seq);
             }
         }
         for _ in 0..SKIPPED_PER_POLL {
@@ -150,6 +152,7 @@ where
                         let now = self.rt.now();
                         let sent_at = flushed_at.unwrap_or(now);
                         let rtt = now.saturating_duration_since(sent_at);
+                        metrics::pong(rtt);
                         return Poll::Ready(Ok(Ack { rtt, answer }));
                     }
                 }

@@ -3,7 +3,9 @@
 //! `.ci/setup-websocket` installs them all.
 
 mod browser;
+mod conformance;
 mod dashboard;
+mod libraries;
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -59,8 +61,15 @@ impl Program {
         }
     }
 
-    /// Everything it still says, until it ends by itself.
-    async fn rest(mut self, limit: Duration) -> Vec<String> {
+    /// Sends it a signal, by name.
+    async fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await;
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits until it ends by itself.
+    async fn end(mut self, limit: Duration) {
         let mut seen = Vec::new();
         let all = tokio::time::timeout(limit, async {
             while let Some(line) = self.lines.recv().await {
@@ -68,9 +77,8 @@ impl Program {
             }
             self.child.wait().await.unwrap()
         });
-        match all.await {
-            Ok(status) if status.success() => seen,
-            ended => panic!("{ended:?}; it said {seen:#?}"),
+        if all.await.is_err() {
+            panic!("still running after {limit:?}; it said {seen:#?}");
         }
     }
 }
