@@ -39,9 +39,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             message = ws.next() => match message {
                 Some(Ok(Message::Close(why))) => println!("closing: {why:?}"),
                 Some(Ok(message)) => println!("received {message}"),
-                Some(Err(Error::Dead(dead))) => return Ok(println!("DEAD: {dead}")),
+                Some(Err(Error::Dead(dead))) => break println!("DEAD: {dead}"),
                 Some(Err(error)) => return Err(error.into()),
-                None => return Ok(println!("closed")),
+                None => break println!("closed"),
             },
             // Why a message cannot be sent, `next()` tells: what the peer said last is still to be read.
             _ = hello.tick() => drop(ws.send(Message::text("hello")).await),
@@ -53,4 +53,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("round trip {rtt:?}");
         }
     }
+    Ok(())
 }

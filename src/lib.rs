@@ -13,6 +13,10 @@
 //! | a socket for other people's code | reads and writes to fail when it is idle | [`io::IdleTimeout`] |
 //! | a stream of messages | heartbeats, round trips, a verdict | [`PingPong`] with a [`Protocol`] |
 //! | a TCP stream of my own making | the same, with framing and ping included | [`PingPong`] with [`tcp`] |
+//! | a `WebSocketStream`, client or server | the same, in one line | [`PingPong`] with [`websocket::Frames`] |
+//! | browsers on the other side | to know that the *page* lives | [`PingPong`] with [`websocket::Text`] |
+//! | a library that takes the socket and keeps it | heartbeats below that library | [`io::KeepaliveStream`] with [`websocket::Wire`], [`mqtt::Wire`] or your own |
+//! | an MQTT client, broker or proxy | its keep alive, both halves, with wills and take-over | [`mqtt`] |
 //! | a TCP socket, and no say in what is on it | the kernel's own keepalive, set right | [`tcp::KernelKeepalive`] |
 //! | services that report to each other | beats with a payload, a watcher with levels | [`heartbeat`] |
 //! | an event loop of my own | the state machine alone | [`Keepalive`], [`IdleDetector`] |
@@ -78,6 +82,10 @@
 //! | `tokio` | [`Tokio`]; tokio-io traits on what wraps a socket; `tokio_util` codecs |
 //! | `smol` | [`Smol`]; `asynchronous_codec` codecs |
 //! | `tcp` | [`tcp`]: frames with ping and pong, the kernel's keepalive |
+//! | `udp` | [`heartbeat::udp`]: beats as datagrams |
+//! | `websocket` | [`websocket`]: ping frames and text beats for `tungstenite`, heartbeats below any library |
+//! | `mqtt` | [`mqtt`]: keep alive of clients, brokers and proxies; 3.1, 3.1.1 and 5 |
+//! | `metrics` | counters and a histogram through the `metrics` facade: see [`metrics`] |
 //! | `tracing` | a TRACE event a heartbeat, a DEBUG event a verdict |
 //!
 //! # Stability

@@ -1,6 +1,12 @@
 //! Heartbeats on real WebSocket libraries, in simulated time: what leaves, when, and how often.
 
-#![allow(missing_docs, reason = "a test")]
+// The clock is Tokio's own and stands still; a helper that fails fails its test.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::io;
 use std::pin::Pin;
@@ -122,9 +128,8 @@ async fn data_passes_in_order_among_heartbeats() {
             if number % 7 == 0 {
                 sleep(Duration::from_millis(10)).await;
             }
-            while let Some(item) = theirs.next().now_or_never() {
-                panic!("{item:?}");
-            }
+            let nothing = theirs.next().now_or_never();
+            assert!(nothing.is_none(), "{nothing:?}");
         }
         while theirs.next().await.is_some() {}
     };
@@ -444,7 +449,7 @@ async fn a_slow_message_is_no_silence_when_its_bytes_count() {
                     return;
                 }
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             item = ours.next() => match item {
@@ -562,6 +567,69 @@ async fn text_is_answered_and_everything_else_passes() {
     assert_eq!(ours.next().await.unwrap().unwrap(), Message::binary("ping"));
     assert_eq!(ready(&mut theirs), Some(Message::text("pong")));
     assert_eq!(ready(&mut theirs), None);
+}
+
+/// Both ways to heartbeat tell the same three things, each once.
+#[cfg(feature = "metrics")]
+#[test]
+fn pings_pongs_and_verdicts_are_counted() {
+    use liveness::io::KeepaliveStream;
+    use liveness::metrics::{PINGS, PONGS, ROUND_TRIP, VERDICTS};
+    use liveness::websocket::Wire;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    let around = async {
+        let (mut ours, theirs) = pair(Role::Server, Text::new(Json::new()), CONFIG, 4096).await;
+        let peer = tokio::spawn(page(theirs, 2));
+        verdict(&mut ours).await;
+        peer.abort();
+    };
+    let below = async {
+        let (ours, theirs) = duplex(4096);
+        let peer = tokio::spawn(async move {
+            let mut ws = tokio_tungstenite::accept_async(theirs).await.unwrap();
+            // A ping is answered with the next read, and so the third is not.
+            for _ in 0..3 {
+                ws.next().await;
+            }
+            std::future::pending::<()>().await;
+        });
+        let ours = KeepaliveStream::new(ours, Wire::client(), CONFIG, Tokio).unwrap();
+        let (mut ws, _) = tokio_tungstenite::client_async("ws://peer/", ours)
+            .await
+            .unwrap();
+        assert!(ws.next().await.unwrap().is_err());
+        peer.abort();
+    };
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap()
+    };
+    let counted = |run: &dyn Fn()| {
+        let recorder = DebuggingRecorder::new();
+        metrics::with_local_recorder(&recorder, run);
+        let seen = recorder.snapshotter().snapshot().into_vec();
+        let values = seen
+            .into_iter()
+            .map(|(key, _, _, value)| (key.key().name().to_owned(), value));
+        values.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (around, below) = (
+        std::cell::Cell::new(Some(around)),
+        std::cell::Cell::new(Some(below)),
+    );
+    for counted in [
+        counted(&|| runtime().block_on(around.take().unwrap())),
+        counted(&|| runtime().block_on(below.take().unwrap())),
+    ] {
+        assert_eq!(counted[PINGS], DebugValue::Counter(3));
+        assert_eq!(counted[PONGS], DebugValue::Counter(2));
+        assert_eq!(counted[VERDICTS], DebugValue::Counter(1));
+        let DebugValue::Histogram(round_trips) = &counted[ROUND_TRIP] else {
+            panic!()
+        };
+        assert_eq!(round_trips.len(), 2);
+    }
 }
 
 /// The same line for the other runtime's library, over real sockets, since that is what it opens.

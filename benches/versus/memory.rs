@@ -64,7 +64,7 @@ fn framed() -> Contest {
     const MESSAGE: &[u8] = &[0, 0, 0, 1, 0];
     let kept = || per_connection(MESSAGE, |io| kept(messages(io)), poll_message);
     Contest::new(
-        "framed memory",
+        "framed heap",
         "a framed connection that waits for a message, 1,000 of them",
         "B",
     )

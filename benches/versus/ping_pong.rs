@@ -2,11 +2,13 @@
 
 use std::hint::black_box;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use liveness::{Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
+use liveness::{Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
 use tokio::io::DuplexStream;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
@@ -34,6 +36,9 @@ fn framed() -> Contest {
         "ns",
     )
     .timed("bare", || echo(|framed| framed))
+    .timed("a wrapper that does nothing", || {
+        echo(|framed| Forward(framed, Tagged))
+    })
     .timed("PingPong", || echo(kept))
     .bar(Bar::Times(1.05))
     .timed("select! with an interval, by hand", echo_by_hand)
@@ -199,5 +204,41 @@ impl Encoder<Bytes> for Codec {
 
     fn encode(&mut self, message: Bytes, dst: &mut BytesMut) -> io::Result<()> {
         self.0.encode(message, dst)
+    }
+}
+
+/// The least that any wrapper of messages costs: calls, moves, and a look at what a message is.
+struct Forward(Messages, Tagged);
+
+impl Stream for Forward {
+    type Item = Result<Bytes, Error<io::Error>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.0.poll_next_unpin(cx);
+        polled.map(|item| match item?.map(|message| self.1.classify(message)) {
+            Ok(Inbound::Data(data)) => Some(Ok(data)),
+            Ok(_) => None,
+            Err(error) => Some(Err(Error::Transport(error))),
+        })
+    }
+}
+
+impl Sink<Bytes> for Forward {
+    type Error = Error<io::Error>;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready_unpin(cx).map_err(Error::Transport)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> Result<(), Self::Error> {
+        self.0.start_send_unpin(message).map_err(Error::Transport)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_flush_unpin(cx).map_err(Error::Transport)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_close_unpin(cx).map_err(Error::Transport)
     }
 }

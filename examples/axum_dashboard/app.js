@@ -127,11 +127,12 @@ class Link {
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)}\u00a0s`;
 const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(2) : Math.round(ms)}\u00a0ms`;
-const WORDS = { alive: "alive", asked: "asked, waiting", dead: "dead", closed: "closed", away: "not connected" };
+const WORDS = { alive: "alive", asked: "asked, waiting", dead: "dead", closed: "closed", away: "not connected", stale: "no news" };
+const STALE_AFTER = 2500; // ms without a picture, of which one comes each second at least
 
 const links = new Map();
 const cards = new Map();
-let picture = { at: 0, bound: 3000, connections: [] };
+let picture = { at: performance.now(), bound: 3000, promise: "Asking the server…", connections: [] };
 
 function cardOf(name) {
   if (cards.has(name)) return cards.get(name);
@@ -189,7 +190,8 @@ function draw(name, told, link) {
   const since = performance.now() - picture.at;
   const over = !told || told.ended !== null;
   const away = link && !link.socket && (!told || told.state !== "dead");
-  const state = away ? "away" : (told?.state ?? "away");
+  const stale = since >= STALE_AFTER && !over;
+  const state = away ? "away" : stale ? "stale" : (told?.state ?? "away");
   card.dataset.state = state;
   card.classList.toggle("ours", Boolean(link));
   card.classList.toggle("frozen", Boolean(link?.frozen));
@@ -218,6 +220,9 @@ function draw(name, told, link) {
 }
 
 function show() {
+  const since = performance.now() - picture.at;
+  document.getElementById("promise").textContent =
+    since >= STALE_AFTER ? `No news from the server for ${seconds(since)}.` : picture.promise;
   const told = new Map(picture.connections.map((connection) => [connection.name, connection]));
   for (const [name, link] of links) draw(name, told.get(name), link);
   for (const [name, connection] of told) if (!links.has(name)) draw(name, connection, undefined);
@@ -242,13 +247,9 @@ function notice(connection) {
 const events = new EventSource("/events");
 events.onmessage = ({ data }) => {
   const { config, connections } = JSON.parse(data);
-  picture = { at: performance.now(), bound: config.bound, connections };
-  document.getElementById("promise").textContent =
-    `Asked every ${seconds(config.interval)}, found dead within ${seconds(config.bound)} of the last word. Freeze one and watch.`;
+  const promise = `Asked every ${seconds(config.interval)}, found dead within ${seconds(config.bound)} of the last word. Freeze one and watch.`;
+  picture = { at: performance.now(), bound: config.bound, promise, connections };
   connections.forEach(notice);
-};
-events.onerror = () => {
-  document.getElementById("promise").textContent = "The server cannot be reached; trying again…";
 };
 
 const ANIMALS = ["otter", "heron", "badger", "finch", "lynx", "marten", "raven", "stoat", "tern", "vole"];

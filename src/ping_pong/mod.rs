@@ -387,45 +387,53 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     }
 }
 
-/// What came of one message.
-enum Taken<M> {
-    Data(M),
-    Heartbeat,
-    Flooded(Flooded),
-}
-
 impl<T, P, R, M, E> PingPong<T, P, R>
 where
     T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
     P: Protocol<Message = M>,
     R: Runtime,
 {
-    /// Takes in one message.
+    /// Whether reading is all there is to do: nothing is over, due or to be sent.
     #[inline]
-    fn take_in(self: Pin<&mut Self>, message: M) -> Taken<M> {
-        let this = self.project();
-        match this.protocol.classify(message) {
-            Inbound::Data(data) => {
+    fn is_calm(&self) -> bool {
+        matches!(self.end, End::Open)
+            && !self.outbox.is_waiting()
+            && !self.outbox.owes_flush
+            && !self.link.is_due()
+    }
+
+    /// Takes in what the transport has yielded; `None` if that was a heartbeat.
+    #[cold]
+    fn take_in(
+        mut self: Pin<&mut Self>,
+        item: Option<Result<Inbound<M>, E>>,
+    ) -> Option<Next<M, E>> {
+        let this = self.as_mut().project();
+        match item {
+            Some(Ok(Inbound::Data(data))) => {
                 this.link.on_data();
-                return Taken::Data(data);
+                return Some(Some(Ok(data)));
             }
-            Inbound::Ping { reply } => {
+            Some(Ok(Inbound::Ping { reply })) => {
                 let now = this.link.on_ping();
                 if let Err(flooded) = this.flood.on_ping(now) {
-                    return Taken::Flooded(flooded);
+                    let error = Some(Error::Flooded(flooded));
+                    return Some(self.finish(End::Flooded(flooded), error));
                 }
                 if this.link.is_closing() {
                     // Nothing may be sent any more, and what is left to be read must not suffer.
-                    return Taken::Heartbeat;
+                    return None;
                 }
                 // The layer below may have queued an answer of its own, which wants flushing too.
                 this.outbox.owes_flush = true;
                 // Only the newest ping need be answered (RFC 6455, 5.5.3).
                 this.outbox.pong = reply.or(this.outbox.pong.take());
             }
-            Inbound::Pong(seq) => this.link.on_pong(seq),
+            Some(Ok(Inbound::Pong(seq))) => this.link.on_pong(seq),
+            Some(Err(error)) => return Some(self.finish_dead(Err(error))),
+            None => return Some(self.finish(End::Eof, None)),
         }
-        Taken::Heartbeat
+        None
     }
 
     /// Hands what is queued to the transport: heartbeats, then a displaced message.
@@ -578,20 +586,15 @@ where
             Err(error) => self.finish(End::Eof, Some(Error::Transport(error))),
         }
     }
-}
 
-/// What a stream of messages yields.
-type Next<M, E> = Option<Result<M, Error<E>>>;
-
-impl<T, P, R, M, E> Stream for PingPong<T, P, R>
-where
-    T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
-    P: Protocol<Message = M>,
-    R: Runtime,
-{
-    type Item = Result<M, Error<E>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<M, E>> {
+    /// Takes in heartbeats until there is something to yield, or nothing more to read; so many have
+    /// been taken in before.
+    #[cold]
+    fn poll_absorbing(
+        mut self: Pin<&mut Self>,
+        absorbed: u32,
+        cx: &mut Context<'_>,
+    ) -> Poll<Next<M, E>> {
         match self.end {
             End::Open => {}
             End::Dead { dead, told: false } => return Poll::Ready(self.finish_dead(Ok(dead))),
@@ -607,38 +610,65 @@ where
                 Poll::Pending => {}
             }
         }
-        for _ in 0..ABSORBED_AT_ONCE {
+        for _ in absorbed..ABSORBED_AT_ONCE {
             if let Poll::Ready(Err(error)) = self.as_mut().poll_heartbeats(cx) {
                 failed = Some(error);
             }
-            let message = match self.as_mut().project().transport.poll_next(cx) {
-                Poll::Ready(Some(Ok(message))) => message,
-                Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(self.finish_dead(Err(error)));
+            let this = self.as_mut().project();
+            match (this.transport.poll_next(cx), failed.take()) {
+                (Poll::Ready(item), unsent) => {
+                    failed = unsent;
+                    let item = item.map(|item| item.map(|message| this.protocol.classify(message)));
+                    if let Some(next) = self.as_mut().take_in(item) {
+                        return Poll::Ready(next);
+                    }
                 }
-                Poll::Ready(None) => return Poll::Ready(self.finish(End::Eof, None)),
-                Poll::Pending => {
-                    if let Some(error) = failed {
-                        return Poll::Ready(self.finish_dead(Err(error)));
-                    }
-                    if self.link.is_asleep(Half::Read, cx) {
-                        return Poll::Pending;
-                    }
+                (Poll::Pending, Some(error)) => return Poll::Ready(self.finish_dead(Err(error))),
+                (Poll::Pending, None) => {
                     let judged = self.as_mut().poll_judge(Half::Read, Input::Drained, cx);
                     return judged.map(|dead| self.finish_dead(dead));
                 }
-            };
-            match self.as_mut().take_in(message) {
-                Taken::Data(data) => return Poll::Ready(Some(Ok(data))),
-                Taken::Flooded(flooded) => {
-                    let error = Some(Error::Flooded(flooded));
-                    return Poll::Ready(self.finish(End::Flooded(flooded), error));
-                }
-                Taken::Heartbeat => {}
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// What a stream of messages yields.
+type Next<M, E> = Option<Result<M, Error<E>>>;
+
+impl<T, P, R, M, E> Stream for PingPong<T, P, R>
+where
+    T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
+    P: Protocol<Message = M>,
+    R: Runtime,
+{
+    type Item = Result<M, Error<E>>;
+
+    #[inline]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<M, E>> {
+        // The usual case, short enough to be part of the caller.
+        let mut absorbed = 0;
+        if self.is_calm() {
+            let this = self.as_mut().project();
+            match this.transport.poll_next(cx) {
+                Poll::Ready(item) => {
+                    let item = item.map(|item| item.map(|message| this.protocol.classify(message)));
+                    if let Some(Ok(Inbound::Data(data))) = item {
+                        this.link.on_data();
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                    if let Some(next) = self.as_mut().take_in(item) {
+                        return Poll::Ready(next);
+                    }
+                    absorbed = 1;
+                }
+                Poll::Pending if this.link.is_asleep(Half::Read, cx) => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
+        self.poll_absorbing(absorbed, cx)
     }
 }
 

@@ -34,10 +34,7 @@ const LONGEST_REASON: usize = 123;
 /// # let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(start + 90 * s) else { panic!() };
 /// use liveness::websocket::close_reason;
 ///
-/// assert_eq!(
-///     close_reason(&dead),
-///     "nothing received within 90s; silent for 90s, no round trip measured",
-/// );
+/// assert_eq!(close_reason(&dead), dead.to_string()); // it is short enough
 /// # Ok::<(), liveness::ConfigError>(())
 /// ```
 #[must_use]

@@ -35,13 +35,7 @@ impl Frames {
     pub(super) fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         if self.seen > 0 || self.left == 0 {
-            while at < bytes.len() {
-                let whole = self.on_header(bytes[at]);
-                at += 1;
-                if whole {
-                    break;
-                }
-            }
+            at = self.follow_header(bytes);
             if self.seen > 0 {
                 return at;
             }
@@ -50,6 +44,26 @@ impl Frames {
         let body = body.min(bytes.len() - at);
         self.left -= body as u64;
         at + body
+    }
+
+    /// Follows a header to its end or to the end of the bytes; returns how many.
+    #[inline]
+    fn follow_header(&mut self, bytes: &[u8]) -> usize {
+        // Most headers are short and whole.
+        if let (0, [first, second, ..]) = (self.seen, bytes) {
+            let (short, mask) = (second & 0x7f, usize::from(second >> 7) * 4);
+            if short < 126 && bytes.len() >= 2 + mask {
+                self.closed |= first & 0xf == CLOSE;
+                self.left = u64::from(short);
+                return 2 + mask;
+            }
+        }
+        for (at, byte) in bytes.iter().enumerate() {
+            if self.on_header(*byte) {
+                return at + 1;
+            }
+        }
+        bytes.len()
     }
 
     /// Takes one byte of a header; returns whether it was the last.

@@ -59,7 +59,7 @@ const PREFIX: usize = 12;
 /// use liveness::{KeepaliveConfig, Tokio, websocket};
 ///
 /// # async fn example(socket: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-/// let socket = KeepaliveStream::new(socket, websocket::Wire::client(), KeepaliveConfig::websocket(), Tokio)?;
+/// let socket = KeepaliveStream::new(socket, websocket::Wire::client(), KeepaliveConfig::new(), Tokio)?;
 /// let (mut ws, _response) = tokio_tungstenite::client_async("ws://example.org/", socket).await?;
 /// # use futures::StreamExt;
 /// while let Some(message) = ws.next().await {
@@ -233,10 +233,16 @@ impl Wire {
         Frame::Ours(header + PAYLOAD, Seq::new(seq))
     }
 
-    fn is_closing(&self) -> bool {
-        [self.outgoing, self.incoming]
-            .iter()
-            .any(|stage| matches!(stage, Stage::Frames(frames) if frames.is_closed()))
+    #[inline]
+    const fn is_closing(&self) -> bool {
+        self.outgoing.is_closed() || self.incoming.is_closed()
+    }
+}
+
+impl Stage {
+    #[inline]
+    const fn is_closed(&self) -> bool {
+        matches!(self, Self::Frames(frames) if frames.is_closed())
     }
 }
 

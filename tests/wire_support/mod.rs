@@ -115,6 +115,8 @@ pub(crate) struct Script {
     pub(crate) input: VecDeque<Input>,
     /// How many bytes each write takes; zero is none for now. When it is used up, all.
     pub(crate) takes: VecDeque<usize>,
+    /// How many bytes are taken before none is; `None` for any number.
+    pub(crate) budget: Option<usize>,
     /// Nothing is taken any more.
     pub(crate) stuck: bool,
     pub(crate) written: Vec<u8>,
@@ -164,10 +166,12 @@ impl AsyncWrite for Script {
         assert!(!self.closed, "a write after the close");
         self.writes += 1;
         let most = self.takes.pop_front().unwrap_or(usize::MAX);
+        let most = most.min(self.budget.unwrap_or(usize::MAX));
         if most == 0 || self.stuck {
             return Poll::Pending;
         }
         let count = most.min(buf.len());
+        self.budget = self.budget.map(|budget| budget - count);
         self.written.extend_from_slice(&buf[..count]);
         Poll::Ready(Ok(count))
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::ConfigError;
 use crate::io::dating::Dating;
-use crate::keepalive::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Proof};
+use crate::keepalive::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong, Proof};
+use crate::metrics;
 use crate::rt::{Alarm, BothTasks, Half, Runtime};
 use crate::seq::Seq;
 use crate::time::{earlier, later, reached};
@@ -33,7 +34,8 @@ pub(super) struct Link<R: Runtime> {
     blocked_at: Option<Instant>,
     /// A flush is what is blocked: it alone can tell that it is over.
     flush_blocked: bool,
-    /// A deadline may have come that only the reader looks at.
+    /// The reader has to look at the time: a deadline may have come, or one that is nearer than the
+    /// timer is set to.
     due: bool,
     /// The reader has found the input empty and a deadline reached, and let the executor have a turn.
     confirmed: bool,
@@ -53,7 +55,7 @@ impl<R: Runtime> Link<R> {
             tasks: BothTasks::new(),
             blocked_at: None,
             flush_blocked: false,
-            due: false,
+            due: true,
             confirmed: false,
             patience: READS_BEFORE_VERDICT,
             ask: None,
@@ -112,7 +114,9 @@ impl<R: Runtime> Link<R> {
 
     pub(super) fn on_pong(&mut self, answers: Option<Seq>) {
         let now = self.now();
-        self.keepalive.on_pong(answers, now);
+        if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
+            metrics::pong(rtt);
+        }
     }
 
     /// Bytes of the user were taken.
@@ -136,6 +140,7 @@ impl<R: Runtime> Link<R> {
         if let Some(seq) = left {
             let now = self.now();
             self.keepalive.on_ping_sent(seq, now);
+            metrics::ping_sent(seq);
             self.look_again();
         }
     }
@@ -157,6 +162,7 @@ impl<R: Runtime> Link<R> {
         self.settle(now);
         self.keepalive.on_write_blocked(now);
         self.blocked_at = Some(now);
+        self.due = true;
         now
     }
 
@@ -206,6 +212,25 @@ impl<R: Runtime> Link<R> {
         }
     }
 
+    /// The reader has nothing to read; its task is woken for the next deadline.
+    #[inline]
+    pub(super) fn poll_idle(&mut self, cx: &mut Context<'_>) {
+        let Self {
+            tasks, alarm, due, ..
+        } = self;
+        // While nothing has rung, the timer is set to the next deadline or an earlier one.
+        let look = tasks.poll(Half::Read, cx, |_| {
+            if *due || alarm.has_rung() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        if look.is_ready() {
+            self.poll_due(cx, true);
+        }
+    }
+
     /// The reader looks at the time: with `drained`, because there is nothing to read, and the task is
     /// woken for the next deadline.
     pub(super) fn poll_due(&mut self, cx: &mut Context<'_>, drained: bool) {
@@ -225,6 +250,7 @@ impl<R: Runtime> Link<R> {
                 // A runtime's budget may have said "nothing to read" where there is something. It is
                 // fresh after a turn of the executor.
                 self.confirmed = true;
+                self.due = true;
                 cx.waker().wake_by_ref();
                 return;
             }
@@ -261,6 +287,7 @@ impl<R: Runtime> Link<R> {
     }
 
     fn bury(&mut self, dead: Dead) {
+        metrics::verdict(&dead);
         self.end = Some(End::Dead(dead));
         self.tasks.wake(Half::Read);
         self.tasks.wake(Half::Write);

@@ -126,7 +126,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
             if let Poll::Ready(Err(error)) = self.poll_own(io, cx) {
                 return Poll::Ready(error);
             }
-            self.link.poll_due(cx, true);
+            self.link.poll_idle(cx);
             if let Err(verdict) = self.link.check() {
                 return Poll::Ready(verdict);
             }

@@ -57,9 +57,7 @@ impl Browser {
         browser.call("Page.enable", json!({})).await;
         browser.call("Page.navigate", json!({ "url": url })).await;
         let there = format!("document.readyState === 'complete' && location.href === '{url}'");
-        while browser.eval(&there).await != true {
-            tokio::time::sleep(Duration::from_millis(50)).await; // the page loads in real time
-        }
+        browser.wait_for(&there, Duration::from_secs(30)).await;
         browser
     }
 
@@ -97,6 +95,16 @@ impl Browser {
         let mut answer = self.call("Runtime.evaluate", params).await;
         assert!(answer["exceptionDetails"].is_null(), "{script}: {answer}");
         answer["result"]["value"].take()
+    }
+
+    /// Waits until a script comes to `true`.
+    pub(super) async fn wait_for(&mut self, script: &str, limit: Duration) {
+        let waited = tokio::time::timeout(limit, async {
+            while self.eval(script).await != true {
+                tokio::time::sleep(Duration::from_millis(50)).await; // the page has a clock of its own
+            }
+        });
+        assert!(waited.await.is_ok(), "not within {limit:?}: {script}");
     }
 
     /// The size of the window, and whether the user likes it dark.

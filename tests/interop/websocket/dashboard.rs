@@ -118,10 +118,10 @@ async fn frames_server() -> (String, watch::Receiver<u64>) {
 }
 
 #[tokio::test]
-#[ignore = "needs chromium, and half a minute"]
+#[ignore = "needs chromium, and a minute of real time"]
 async fn a_frozen_page_is_found_dead_and_comes_back() {
     let pictures: PathBuf = tools().join("pictures");
-    let (_server, address) = dashboard().await;
+    let (server, address) = dashboard().await;
     let mut browser = Browser::open(&format!("http://{address}/")).await;
     browser.look((1280, 860), false).await;
 
@@ -227,5 +227,38 @@ async fn a_frozen_page_is_found_dead_and_comes_back() {
     // No sideways scrolling on a phone.
     let width = browser.eval("document.documentElement.scrollWidth").await;
     assert_eq!(width, 390);
+
+    // The other way round: the page finds a server dead that only hangs, tries again and again, one
+    // attempt at a time, ever more rarely, and is back when the server is.
+    browser.eval(COUNT_ATTEMPTS).await;
+    server.signal("STOP").await;
+    let dead = "document.getElementById('log').innerText.includes('the server is dead')";
+    browser.wait_for(dead, Duration::from_secs(6) + SLACK).await;
+    browser
+        .picture(&pictures.join("7-server-dead-phone-light.png"))
+        .await;
+    browser
+        .wait_for("Math.min(...attempts.values()) >= 3", limit)
+        .await;
+    server.signal("CONT").await;
+    let took = until(&address, limit, "back", all("alive", 3)).await;
+    println!("server went on: all back with three beats after {took:?}");
+    let most = browser.eval("mostAtOnce").await;
+    assert_eq!(most, 1, "attempts at once");
     println!("pictures in {}", pictures.display());
 }
+
+/// Notes how often each link is tried, and how many sockets it had at once at most.
+const COUNT_ATTEMPTS: &str = "
+    window.attempts = new Map();
+    window.mostAtOnce = 0;
+    const sockets = [];
+    window.WebSocket = class extends WebSocket {
+      constructor(url) {
+        super(url);
+        sockets.push(this);
+        attempts.set(url, (attempts.get(url) ?? 0) + 1);
+        const live = sockets.filter((socket) => socket.url === this.url && socket.readyState <= 1);
+        mostAtOnce = Math.max(mostAtOnce, live.length);
+      }
+    };";

@@ -119,9 +119,10 @@ async fn end(ws: &mut Alive) -> Option<Error<WsError>> {
     .expect("the stream hangs")
 }
 
-async fn leave(ws: &mut Alive) {
+/// Closes; the server's side is the one that ends the TCP connection, by being dropped here.
+async fn leave(mut ws: Alive) {
     ws.send(Message::Close(None)).await.unwrap();
-    assert!(end(ws).await.is_none());
+    assert!(end(&mut ws).await.is_none());
 }
 
 #[tokio::test]
@@ -136,7 +137,7 @@ async fn python_as_server() {
     assert!(ws.rtt().samples() >= 8, "{:?}", ws.rtt());
     let latency: f64 = peer.says("LATENCY").await.parse().unwrap();
     assert!(latency > 0.0 && latency < 1.0, "{latency}");
-    leave(&mut ws).await;
+    leave(ws).await;
     // Code 1005: the close had none.
     assert!(peer.says("CLOSED").await.starts_with("1005"));
 }
@@ -150,7 +151,7 @@ async fn python_as_client() {
     assert!(ws.rtt().samples() >= 8, "{:?}", ws.rtt());
     let latency: f64 = peer.says("LATENCY").await.parse().unwrap();
     assert!(latency > 0.0 && latency < 1.0, "{latency}");
-    leave(&mut ws).await;
+    leave(ws).await;
 }
 
 #[tokio::test]
@@ -182,7 +183,7 @@ async fn npm_as_server_with_its_own_heartbeat() {
     assert!(ws.rtt().samples() >= 8, "{:?}", ws.rtt());
     // It cuts who leaves one of its pings, one every 300 ms, without a pong.
     peer.says("PONGS 7").await;
-    leave(&mut ws).await;
+    leave(ws).await;
     assert!(peer.says("CLOSED").await.starts_with("1005"));
 }
 
@@ -194,7 +195,7 @@ async fn npm_as_client() {
     assert!(echoed >= 4, "{echoed}");
     assert!(ws.rtt().samples() >= 8, "{:?}", ws.rtt());
     peer.says("RECEIVED hello").await;
-    leave(&mut ws).await;
+    leave(ws).await;
     assert!(peer.says("CLOSED").await.starts_with("1005"));
 }
 
@@ -208,6 +209,7 @@ async fn a_peer_that_answers_no_ping_is_dead_and_hears_why() {
     assert!(after <= ws.detection_bound().unwrap() + SLACK, "{after:?}");
     let close = Message::Close(Some(close_frame(&dead)));
     assert!(farewell(ws.get_mut(), close, Duration::from_secs(1), &Tokio).await);
+    drop(ws);
     let closed = peer.says("CLOSED").await;
     assert!(
         closed.starts_with("1011 no reply to 1 ping within 1s"),
