@@ -131,12 +131,18 @@ impl Mosquitto {
     /// `mosquitto_sub` on all topics, which says `TOPIC PAYLOAD`.
     async fn subscriber(&self) -> Program {
         let port = self.port.to_string();
-        let mut program = Program::start(
-            Command::new("mosquitto_sub").args(["-p", &port, "-t", "#", "-v", "-d"]),
-        );
+        let mut program =
+            Program::start(mosquitto_sub().args(["-p", &port, "-t", "#", "-v", "-d"]));
         program.says("received SUBACK").await;
         program
     }
+}
+
+/// It keeps what it says in a buffer when nobody looks, without the wrapper.
+fn mosquitto_sub() -> Command {
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "mosquitto_sub"]);
+    command
 }
 
 fn connect(version: Version, id: &str, keep_alive: u16) -> Connect {

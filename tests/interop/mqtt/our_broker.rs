@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::broker::{Broker, Event};
-use super::{Program, SLACK, connect, next, send_connect, tools};
+use super::{Program, SLACK, connect, mosquitto_sub, next, send_connect, tools};
 
 pub(super) fn paho(arguments: &[&str]) -> Program {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/mqtt/peer.py");
@@ -153,7 +153,7 @@ async fn mosquittos_clients() {
     // It takes no keep alive below 5 s.
     let will = ["--will-topic", "wills/meter", "--will-payload", "gone"];
     let mut client = Program::start(
-        Command::new("mosquitto_sub")
+        mosquitto_sub()
             .args(["-p", &port, "-k", "5", "-i", "meter", "-t", "x", "-d"])
             .args(will),
     );

@@ -84,14 +84,10 @@ async fn a_silent_client_is_dropped_and_its_will_arrives() {
     let mut socket = mosquitto.connect().await;
     let start = Instant::now();
     send_connect(&mut socket, &connect(Version::V5, "silent", 1)).await;
-    let (_held, _) = client(&mosquitto, Version::V5, "held", 1).await;
-    let held = async {
-        let mut held = _held;
-        quiet(&mut held, Duration::from_secs(60)).await
-    };
+    let (mut held, _) = client(&mosquitto, Version::V5, "held", 1).await;
     tokio::select! {
         payload = subscriber.says("wills/silent ") => assert_eq!(payload, "gone"),
-        ended = held => panic!("the client that is held: {ended:?}"),
+        ended = quiet(&mut held, Duration::from_secs(60)) => panic!("the client that is held: {ended:?}"),
     }
     assert!(start.elapsed() >= Duration::from_millis(1500));
     let said = subscriber.said();
