@@ -263,7 +263,7 @@ proptest! {
         }
         let (mut all, mut expected) = (Vec::new(), Vec::new());
         let mut answers = askers.iter();
-        let mut answer = |is_ours: &bool, all: &mut Vec<u8>, expected: &mut Vec<u8>| {
+        let answer = |is_ours: &bool, all: &mut Vec<u8>, expected: &mut Vec<u8>| {
             all.extend(PINGRESP);
             if !is_ours {
                 expected.extend(PINGRESP);

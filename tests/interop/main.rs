@@ -15,6 +15,8 @@
     clippy::panic
 )]
 
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod network;
 mod peer;
 mod processes;
