@@ -27,6 +27,8 @@ mod memory;
 mod ping_pong;
 #[cfg(feature = "tokio")]
 mod table;
+#[cfg(all(feature = "tokio", feature = "websocket"))]
+mod websocket;
 #[cfg(feature = "tokio")]
 mod wrappers;
 
@@ -38,6 +40,8 @@ fn main() -> std::io::Result<()> {
         wrappers::contests(),
         ping_pong::contests(),
         memory::contests(),
+        #[cfg(feature = "websocket")]
+        websocket::contests(),
     ];
     table::run(contests.into_iter().flatten().collect(), &options)
 }
