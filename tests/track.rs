@@ -176,9 +176,9 @@ mod against_the_truth {
         #[test]
         fn sparse_traffic_gives_exact_events(
             periods in periods(),
-            // At most ten operations in a row without a quiet tick, the longest of which is 188 ms.
-            ops in traffic((0..50u64).boxed(), 10),
-            more in traffic((0..50u64).boxed(), 10),
+            // No more than the credit, in two groups between which a deadline may or may not lie.
+            ops in traffic((0..50u64).boxed(), 8),
+            more in traffic((0..50u64).boxed(), 8),
         ) {
             let mut ops = ops;
             ops.extend(more.into_iter().enumerate().map(|(n, (pause, op))| {
