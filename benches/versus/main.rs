@@ -23,6 +23,8 @@ mod core;
 mod harness;
 #[cfg(feature = "tokio")]
 mod memory;
+#[cfg(all(feature = "tokio", feature = "mqtt"))]
+mod mqtt;
 #[cfg(feature = "tokio")]
 mod ping_pong;
 #[cfg(feature = "tokio")]
@@ -42,6 +44,8 @@ fn main() -> std::io::Result<()> {
         memory::contests(),
         #[cfg(feature = "websocket")]
         websocket::contests(),
+        #[cfg(feature = "mqtt")]
+        mqtt::contests(),
     ];
     table::run(contests.into_iter().flatten().collect(), &options)
 }

@@ -18,8 +18,9 @@ pub const MOST_HELD: usize = 139;
 ///
 /// It finds the places between the user's frames where a ping may stand, writes the ping, and knows
 /// the answer when it comes. It does no I/O and reads no clock, and it needs no buffer: bodies are
-/// counted and not kept. [`websocket::Wire`](crate::websocket::Wire) is one; write your own for any
-/// protocol that has a ping of its own and frames whose length can be seen.
+/// counted and not kept. [`websocket::Wire`](crate::websocket::Wire) and
+/// [`mqtt::Wire`](crate::mqtt::Wire) are two; write your own for any protocol that has a ping of its own
+/// and frames whose length can be seen.
 ///
 /// # Implementing
 /// * **Total.** The bytes come from a peer and from a library above, in any chunking. Whatever they

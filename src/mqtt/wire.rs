@@ -195,10 +195,10 @@ impl Wire {
             Stage::Packets(borders) => {
                 let begins = borders.is_at_border();
                 let followed = borders.follow(bytes);
-                if begins || borders.is_lost() {
-                    let is_lost = borders.is_lost();
-                    let first = bytes.first().copied().unwrap_or_default();
-                    self.on_packet(by_client, first, is_lost);
+                if borders.is_lost() {
+                    self.end();
+                } else if let (true, Some(&first)) = (begins, bytes.first()) {
+                    self.on_packet(by_client, first);
                 }
                 followed
             }
@@ -222,11 +222,8 @@ impl Wire {
 
     /// A packet with this first byte begins.
     #[inline]
-    fn on_packet(&mut self, by_client: bool, first: u8, is_lost: bool) {
+    fn on_packet(&mut self, by_client: bool, first: u8) {
         match PacketType::of(first) {
-            // A publisher's fast path.
-            PacketType::Publish if !is_lost => {}
-            _ if is_lost => self.end(),
             PacketType::PingReq if by_client => self.asked.push(false),
             PacketType::PingResp if !by_client && !self.asked.is_next_ours() => {
                 self.asked.pop();
@@ -243,8 +240,8 @@ impl Wire {
         }
         self.keep_alive = connect.keep_alive;
         self.change = Some(match self.role {
-            Role::Client(_) => Change::Connecting,
-            Role::Broker => Change::KeepAlive,
+            Role::Client(_) if !self.is_accepted => Change::Connecting,
+            _ => Change::KeepAlive,
         });
     }
 
@@ -264,6 +261,12 @@ impl Wire {
         if !std::mem::replace(&mut self.is_over, true) {
             self.change = Some(Change::Over);
         }
+    }
+
+    /// Whether the next byte that comes in begins a packet of the server's.
+    #[inline]
+    fn is_before_answer(&self) -> bool {
+        matches!(&self.from_server, Stage::Packets(borders) if borders.is_at_border())
     }
 
     fn give_up(&mut self) {
@@ -331,14 +334,6 @@ impl crate::io::Wire for Wire {
             (Change::Other, Role::Client(_)) => watching(config, 0),
             (Change::Other, Role::Broker) => return None,
         })
-    }
-}
-
-impl Wire {
-    /// Whether the next byte that comes in begins a packet of the server's.
-    #[inline]
-    fn is_before_answer(&self) -> bool {
-        matches!(&self.from_server, Stage::Packets(borders) if borders.is_at_border())
     }
 }
 
