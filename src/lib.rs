@@ -103,6 +103,7 @@ pub mod heartbeat;
 mod idle;
 pub mod io;
 pub mod keepalive;
+mod link;
 pub mod metrics;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;

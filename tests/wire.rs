@@ -161,14 +161,18 @@ fn a_pong_behind_many_reads_of_data_is_found_before_the_verdict() {
     sim.advance(20 * S);
     read_all(&mut stream).unwrap();
     sim.advance(10 * S);
-    let verdict = (0..40).find_map(|_| {
+    let verdict = (1..=88).find_map(|nth| {
+        sim.advance(S / 8);
         stream.get_mut().push(b"data\n");
         let Poll::Ready(read) = read_some(&mut stream, 100) else {
             panic!("there is input")
         };
-        read.err().and_then(|error| verdict(&error))
+        read.err().map(|error| (verdict(&error), nth))
     });
-    assert_eq!(verdict.unwrap().cause, Cause::NoReply);
+    let (dead, nth) = verdict.unwrap();
+    assert_eq!(dead.unwrap().cause, Cause::NoReply);
+    // It had its time once more, since the answer could have been behind the data.
+    assert!(nth * S / 8 >= 10 * S, "{nth}");
 }
 
 #[test]
@@ -384,10 +388,13 @@ fn what_a_busy_stream_wrote_before_does_not_end_a_stall() {
     }
     stream.get_mut().stuck = true;
     assert!(write_some(&mut stream, b"x\n").is_pending());
-    // A tick comes by meanwhile.
-    sim.advance(2 * S);
-    read_all(&mut stream).unwrap();
-    sim.advance(3 * S);
+    // Ticks come by meanwhile: the first of them dates the stall.
+    let tick = 5 * S / 16;
+    for _ in 0..16 {
+        sim.advance(tick);
+        assert!(read_all(&mut stream).unwrap().is_empty());
+    }
+    sim.advance(tick);
     let error = read_all(&mut stream).unwrap_err();
     assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
 }
@@ -494,6 +501,48 @@ fn a_shutdown_that_hangs_becomes_a_verdict() {
         panic!()
     };
     assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
+}
+
+#[test]
+fn after_a_shutdown_nothing_is_asked_and_silence_ends_it_in_the_same_time() {
+    let (mut stream, sim) = stream(KeepaliveConfig::new());
+    read_all(&mut stream).unwrap();
+    let closed = noop(|cx| Pin::new(&mut stream).poll_close(cx));
+    assert!(matches!(closed, Poll::Ready(Ok(()))));
+    // The peer has its last words.
+    sim.advance(25 * S);
+    stream.get_mut().push(b"bye\n");
+    assert_eq!(read_all(&mut stream).unwrap(), b"bye\n");
+    sim.advance(30 * S - Duration::from_nanos(1));
+    assert!(read_all(&mut stream).unwrap().is_empty());
+    sim.advance(Duration::from_nanos(1));
+    let dead = verdict(&read_all(&mut stream).unwrap_err()).unwrap();
+    assert_eq!((dead.cause, dead.unanswered), (Cause::Silent, 0));
+    assert_eq!(written(&stream), "");
+}
+
+#[test]
+fn a_flush_that_was_given_up_is_offered_again_by_the_reader() {
+    let (mut stream, sim) = stream(KeepaliveConfig::off().write_stall(5 * S));
+    stream.get_mut().flush_stuck = true;
+    assert!(noop(|cx| Pin::new(&mut stream).poll_flush(cx)).is_pending());
+    assert!(read_all(&mut stream).unwrap().is_empty());
+    sim.advance(3 * S);
+    stream.get_mut().flush_stuck = false;
+    assert!(read_all(&mut stream).unwrap().is_empty());
+    sim.advance(60 * S);
+    assert!(read_all(&mut stream).unwrap().is_empty());
+    assert_eq!(stream.dead(), None);
+
+    // One that hangs is a stall.
+    stream.get_mut().flush_stuck = true;
+    assert!(noop(|cx| Pin::new(&mut stream).poll_flush(cx)).is_pending());
+    for _ in 0..5 {
+        assert!(read_all(&mut stream).unwrap().is_empty());
+        sim.advance(S);
+    }
+    let dead = verdict(&read_all(&mut stream).unwrap_err()).unwrap();
+    assert_eq!(dead.cause, Cause::WriteStalled);
 }
 
 #[test]

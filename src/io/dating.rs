@@ -59,11 +59,9 @@ impl Dating {
         self.tick.unwrap_or_default()
     }
 
-    /// Changes the period; what is noted stays noted.
+    /// Changes the period, once what was noted is [settled](Self::settle).
     pub(crate) fn set_period(&mut self, period: Option<Duration>, now: Instant) {
-        self.tick = period.map(tick_of);
-        self.credit = 0;
-        self.tick_at = self.tick.and_then(|tick| later(now, tick));
+        *self = Self::new(period, now);
     }
 
     /// Bytes came in. `Some` is their exact date; `None` means that the next tick dates them.

@@ -1,9 +1,9 @@
 //! [`PingPong`]: heartbeats, round trips and a verdict on any stream of messages.
 
 mod end;
-mod link;
 mod outbox;
 mod protocol;
+mod sending;
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,10 +20,10 @@ use crate::error::{ConfigError, Error};
 use crate::flood::{FloodGuard, FloodLimit};
 use crate::io::Activity;
 use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
+use crate::link::Link;
 use crate::rt::{Half, Runtime};
 use crate::rtt::Rtt;
 use end::End;
-use link::{Link, Offer};
 use outbox::Outbox;
 
 /// How many heartbeats in a row are taken in before the executor gets its turn.
@@ -373,84 +373,6 @@ where
         None
     }
 
-    /// Hands what is queued to the transport: heartbeats, then a displaced message.
-    #[inline]
-    fn poll_send(self: Pin<&mut Self>, half: Half, cx: &Context<'_>) -> Poll<Result<(), E>> {
-        if !self.outbox.is_waiting() {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_send_waiting(half, cx)
-    }
-
-    #[cold]
-    fn poll_send_waiting(
-        mut self: Pin<&mut Self>,
-        half: Half,
-        cx: &Context<'_>,
-    ) -> Poll<Result<(), E>> {
-        while self.outbox.is_waiting() {
-            let mut this = self.as_mut().project();
-            let transport = this.transport.as_mut();
-            // If the user had a place in the transport, it is taken now, or is none any more.
-            this.outbox.reserved = false;
-            ready!(
-                this.link
-                    .poll_write(half, Offer::Message, cx, |cx| transport.poll_ready(cx))
-            )?;
-            let Some((message, is_heartbeat)) = this.outbox.next() else {
-                continue;
-            };
-            this.outbox.unflushed = true;
-            this.outbox.owes_flush = true;
-            let refused = this.transport.start_send(message);
-            if !is_heartbeat {
-                refused?;
-            }
-            // A transport that is closing refuses heartbeats and still has things to be read, which
-            // one of ours must not cut off. A refused ping counts as asked: what is left of the
-            // connection ends within the same bound.
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    #[allow(
-        clippy::inline_always,
-        reason = "the sending path's one call; measured"
-    )]
-    #[inline(always)]
-    fn poll_flush_all(
-        mut self: Pin<&mut Self>,
-        half: Half,
-        cx: &Context<'_>,
-    ) -> Poll<Result<(), E>> {
-        ready!(self.as_mut().poll_send(half, cx))?;
-        let this = self.project();
-        ready!(
-            this.link
-                .poll_write(half, Offer::Flush, cx, |cx| this.transport.poll_flush(cx))
-        )?;
-        this.outbox.owes_flush = false;
-        if std::mem::take(&mut this.outbox.unflushed) {
-            this.link.on_flushed(half, this.outbox.leaving.take());
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Sends the heartbeats that wait, if any do. Pending means that the transport is full; the task
-    /// is woken when it is not.
-    #[inline]
-    fn poll_heartbeats(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
-        if !self.outbox.is_waiting() && !self.outbox.owes_flush {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_owed(cx)
-    }
-
-    #[cold]
-    fn poll_owed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
-        self.poll_flush_all(Half::Read, cx)
-    }
-
     /// Moves time: a ping that is due is queued and sent; a verdict is what this is ready with.
     fn poll_judge(
         mut self: Pin<&mut Self>,
@@ -467,7 +389,6 @@ where
         loop {
             let this = self.as_mut().project();
             match ready!(this.link.poll_due(half, input, cx)) {
-                KeepaliveEvent::Ping(_) if this.link.is_closing() => continue,
                 KeepaliveEvent::Ping(seq) => {
                     this.outbox.ping = Some((seq, this.protocol.ping(seq)));
                 }
@@ -480,33 +401,6 @@ where
                 _ => {}
             }
         }
-    }
-
-    /// Offers again what the transport did not take: who offered it may have given up, and then
-    /// nobody else finds out that it would be taken now.
-    fn poll_unblock(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
-        match self.link.blocked() {
-            None => Poll::Ready(Ok(())),
-            Some(Offer::Flush) => self.poll_flush_all(Half::Read, cx),
-            Some(Offer::Message) => {
-                let this = self.as_mut().project();
-                this.link.poll_write(Half::Read, Offer::Message, cx, |cx| {
-                    this.transport.poll_ready(cx)
-                })
-            }
-        }
-    }
-
-    /// An operation of the sending side that has to wait must not wait for a dead peer.
-    fn poll_stalled<O>(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<O, Error<E>>> {
-        let dead = match ready!(self.as_mut().poll_judge(Half::Write, Input::Unread, cx)) {
-            Ok(dead) => dead,
-            Err(error) => return Poll::Ready(Err(Error::Transport(error))),
-        };
-        let this = self.project();
-        *this.end = End::Dead { dead, told: false };
-        this.link.end(Half::Write);
-        Poll::Ready(Err(Error::Dead(dead)))
     }
 
     /// The stream's last item, if it has one; the other half learns of the end.
@@ -617,68 +511,6 @@ where
 {
     fn is_terminated(&self) -> bool {
         !matches!(self.end, End::Open | End::Dead { told: false, .. })
-    }
-}
-
-/// Sends the user's messages. An operation that has to wait ends with the verdict when the peer
-/// takes nothing for too long, whether or not anybody reads.
-impl<T, P, R, M, E> Sink<M> for PingPong<T, P, R>
-where
-    T: Stream<Item = Result<M, E>> + Sink<M, Error = E>,
-    P: Protocol<Message = M>,
-    R: Runtime,
-{
-    type Error = Error<E>;
-
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error<E>>> {
-        self.end.check()?;
-        let mut ready = self.as_mut().poll_send(Half::Write, cx);
-        if let Poll::Ready(Ok(())) = ready {
-            let this = self.as_mut().project();
-            ready = this.link.poll_write(Half::Write, Offer::Message, cx, |cx| {
-                this.transport.poll_ready(cx)
-            });
-            this.outbox.reserved = matches!(ready, Poll::Ready(Ok(())));
-        }
-        match ready {
-            Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),
-            Poll::Pending => self.poll_stalled(cx),
-        }
-    }
-
-    fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error<E>> {
-        self.end.check()?;
-        let this = self.project();
-        if !std::mem::take(&mut this.outbox.reserved) && this.outbox.displaced.is_none() {
-            this.outbox.displaced = Some(message);
-            return Ok(());
-        }
-        this.outbox.unflushed = true;
-        this.transport.start_send(message).map_err(Error::Transport)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error<E>>> {
-        self.end.check()?;
-        match self.as_mut().poll_flush_all(Half::Write, cx) {
-            Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),
-            Poll::Pending => self.poll_stalled(cx),
-        }
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error<E>>> {
-        self.end.check()?;
-        let mut closed = self.as_mut().poll_send(Half::Write, cx);
-        if let Poll::Ready(Ok(())) = closed {
-            let this = self.as_mut().project();
-            this.link.close();
-            closed = this.link.poll_write(Half::Write, Offer::Flush, cx, |cx| {
-                this.transport.poll_close(cx)
-            });
-        }
-        match closed {
-            Poll::Ready(result) => Poll::Ready(result.map_err(Error::Transport)),
-            Poll::Pending => self.poll_stalled(cx),
-        }
     }
 }
 

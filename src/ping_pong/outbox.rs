@@ -18,6 +18,13 @@ pub(super) struct Outbox<M> {
     pub(super) leaving: Option<Seq>,
 }
 
+/// Whose a message is that is handed to the transport.
+pub(super) enum Whose {
+    User,
+    Pong,
+    Ping(Seq),
+}
+
 impl<M> Outbox<M> {
     pub(super) const fn new() -> Self {
         Self {
@@ -36,15 +43,28 @@ impl<M> Outbox<M> {
         self.pong.is_some() || self.ping.is_some() || self.displaced.is_some()
     }
 
-    /// What to hand over next, heartbeats first, and whether it is one.
-    pub(super) fn next(&mut self) -> Option<(M, bool)> {
+    /// What to hand over next, heartbeats first, and whose it is.
+    pub(super) fn next(&mut self) -> Option<(M, Whose)> {
         if let Some(pong) = self.pong.take() {
-            return Some((pong, true));
+            return Some((pong, Whose::Pong));
         }
         if let Some((seq, ping)) = self.ping.take() {
-            self.leaving = Some(seq);
-            return Some((ping, true));
+            return Some((ping, Whose::Ping(seq)));
         }
-        self.displaced.take().map(|message| (message, false))
+        self.displaced.take().map(|message| (message, Whose::User))
+    }
+
+    /// The transport has taken what came [next](Self::next).
+    pub(super) fn on_taken(&mut self, whose: &Whose) {
+        self.unflushed = true;
+        self.owes_flush = true;
+        if let Whose::Ping(seq) = whose {
+            self.leaving = Some(*seq);
+        }
+    }
+
+    /// The transport takes no heartbeats any more.
+    pub(super) fn forget_heartbeats(&mut self) {
+        (self.pong, self.ping) = (None, None);
     }
 }

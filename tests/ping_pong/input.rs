@@ -22,6 +22,8 @@ struct Script {
     lies: u32,
     /// The sink takes nothing.
     stuck: bool,
+    /// It refuses to send anything, as a transport does that is closing.
+    refuses: bool,
     taken: u64,
 }
 
@@ -56,6 +58,9 @@ impl Sink<Message> for Script {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> io::Result<()> {
+        if self.refuses {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         self.outgoing.push(message);
         Ok(())
     }
@@ -135,6 +140,73 @@ fn an_empty_look_with_a_used_up_budget_is_no_silence() {
     assert!(drain(&mut stream).is_empty());
     assert_eq!(stream.dead(), None);
     assert_eq!(stream.rtt().latest(), Some(10 * SECOND));
+}
+
+#[test]
+fn whatever_comes_in_wins_another_turn_before_the_verdict() {
+    let sim = Sim::new();
+    let mut stream = scripted(&sim, merciless().proof(Proof::PongOnly));
+    drain(&mut stream);
+    sim.advance(20 * SECOND);
+    drain(&mut stream);
+    sim.advance(10 * SECOND);
+    assert!(poll(&mut stream).is_pending());
+    // The turn brings data, and a budget that ends between it and the pong.
+    stream.get_mut().incoming.push_back(Data(1));
+    assert!(matches!(poll(&mut stream), Poll::Ready(Some(Ok(Data(1))))));
+    stream.get_mut().incoming.push_back(Pong(0));
+    stream.get_mut().lies = 1;
+    assert!(drain(&mut stream).is_empty());
+    assert_eq!((stream.dead(), stream.rtt().samples()), (None, 1));
+}
+
+#[test]
+fn a_ping_that_the_transport_refuses_was_not_asked() {
+    let sim = Sim::new();
+    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    stream.get_mut().refuses = true;
+    drain(&mut stream);
+    let mut verdict = None;
+    for second in 1..=40 {
+        sim.advance(SECOND);
+        // What the peer still says is read, and its pings are taken in.
+        if second == 5 {
+            stream.get_mut().incoming.extend([Ping(0), Data(1)]);
+        }
+        for item in drain(&mut stream) {
+            match item {
+                Ok(message) => assert_eq!((message, second), (Data(1), 5)),
+                Err(Error::Dead(dead)) => verdict = Some((dead, second)),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let (dead, second) = verdict.unwrap();
+    assert_eq!((dead.cause, dead.unanswered), (Cause::Silent, 0));
+    // The bound, from the last that was heard.
+    assert_eq!(second, 35);
+    assert!(stream.get_ref().outgoing.is_empty());
+
+    // Refused before the close was known: a ping of ours is the first to be refused.
+    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    stream.get_mut().refuses = true;
+    drain(&mut stream);
+    sim.advance(20 * SECOND);
+    assert!(drain(&mut stream).is_empty());
+    sim.advance(10 * SECOND - Duration::from_nanos(1));
+    assert!(drain(&mut stream).is_empty());
+    sim.advance(Duration::from_nanos(1));
+    let [Err(Error::Dead(dead))] = &drain(&mut stream)[..] else {
+        panic!("a verdict was due")
+    };
+    assert_eq!((dead.cause, dead.unanswered), (Cause::Silent, 0));
+    // The user's own message is refused to the user.
+    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    stream.get_mut().refuses = true;
+    stream.get_mut().incoming.push_back(Ping(0));
+    drain(&mut stream);
+    let sent = stream.send(Data(2)).now_or_never();
+    assert!(matches!(sent, Some(Err(Error::Transport(_)))), "{sent:?}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Peers that take nothing, take it slowly, or send pings as fast as they can.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures::channel::mpsc;
 use futures::future::join;
@@ -195,6 +198,49 @@ fn split_halves_are_both_told_of_a_stall() {
 }
 
 #[test]
+fn a_verdict_that_the_writer_finds_wakes_the_reader() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
+    let config = KeepaliveConfig::off().write_stall(7 * SECOND);
+    let (mut stream, _peer, link) = kept_over(&world, config, narrow());
+    link.cut();
+    let reader = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&reader));
+    let read = |stream: &mut Kept| stream.poll_next_unpin(&mut Context::from_waker(&waker));
+    let write =
+        |stream: &mut Kept| stream.poll_ready_unpin(&mut Context::from_waker(Waker::noop()));
+    world.run(async {
+        while let Poll::Ready(ready) = write(&mut stream) {
+            ready.unwrap();
+            stream.start_send_unpin(Data(1)).unwrap();
+        }
+        assert!(read(&mut stream).is_pending());
+        sim.sleep(7 * SECOND).await;
+        // The timer has woken both, and the writer is the first to come.
+        reader.0.store(false, Ordering::SeqCst);
+        assert!(matches!(
+            write(&mut stream),
+            Poll::Ready(Err(Error::Dead(_)))
+        ));
+        assert!(reader.0.load(Ordering::SeqCst));
+        assert!(matches!(
+            read(&mut stream),
+            Poll::Ready(Some(Err(Error::Dead(_))))
+        ));
+    });
+}
+
+/// Whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
 fn a_peer_that_takes_a_little_now_and_then_is_not_stalled() {
     let mut world = World::new();
     let sim = world.sim.clone();
@@ -244,7 +290,6 @@ struct Channel(mpsc::Sender<Message>, mpsc::Receiver<Message>);
 
 mod channel {
     use std::pin::Pin;
-    use std::task::{Context, Poll};
 
     use super::*;
 

@@ -120,6 +120,8 @@ pub(crate) struct Script {
     pub(crate) budget: Option<usize>,
     /// Nothing is taken any more.
     pub(crate) stuck: bool,
+    /// Nothing is flushed any more.
+    pub(crate) flush_stuck: bool,
     pub(crate) written: Vec<u8>,
     pub(crate) writes: usize,
     pub(crate) flushes: usize,
@@ -187,6 +189,9 @@ impl AsyncWrite for Script {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.flush_stuck {
+            return Poll::Pending;
+        }
         self.flushes += 1;
         Poll::Ready(Ok(()))
     }

@@ -1,7 +1,7 @@
 //! [`KeepaliveStream`]: heartbeats below any library that speaks a protocol over a byte stream.
 
+mod end;
 mod inbox;
-mod link;
 mod outbox;
 mod parts;
 mod transport;
@@ -17,10 +17,10 @@ use pin_project::pin_project;
 use super::wire::Wire;
 use crate::error::ConfigError;
 use crate::keepalive::{Dead, KeepaliveConfig};
+use crate::link::Link;
 use crate::rt::Runtime;
 use crate::rtt::Rtt;
 use inbox::Inbox;
-use link::Link;
 use outbox::Outbox;
 use parts::Parts;
 use transport::{Futures, Slice};
@@ -46,7 +46,8 @@ use transport::{Futures, Slice};
 ///   judged only by the [silence limit](KeepaliveConfig::silence), if one is set, and by write stalls.
 /// * **Flush and shutdown** count as writes: one that takes longer than the write stall limit is one.
 ///   A shutdown after the verdict never waits. After a shutdown, or the end of what the peer sends,
-///   nothing more is asked.
+///   nothing more is asked; after a shutdown plain silence is judged, by the same
+///   [bound](Self::detection_bound).
 /// * **Memory.** Bodies are not buffered. While bytes of a heartbeat are incomplete at most
 ///   [`MOST_HELD`](super::MOST_HELD) of them are held back; 32 heartbeats in a row, and the executor
 ///   gets its turn.
@@ -115,6 +116,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             failed: None,
+            end: None,
         };
         Ok(Self { io, parts })
     }

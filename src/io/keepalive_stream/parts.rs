@@ -4,11 +4,13 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
+use super::end::End;
 use super::inbox::{Heard, Inbox};
-use super::link::Link;
 use super::outbox::Outbox;
 use super::transport::{Outlet, Room, Source};
 use crate::io::wire::Wire;
+use crate::keepalive::{Dead, Input, KeepaliveEvent};
+use crate::link::{Link, Offer};
 use crate::rt::{Half, Runtime};
 
 /// How many reads in a row may bring nothing but heartbeats before the executor gets its turn.
@@ -22,6 +24,7 @@ pub(super) struct Parts<W, R: Runtime> {
     pub(super) outbox: Outbox,
     /// A failed write of ours, for the next read that finds nothing to read.
     pub(super) failed: Option<io::Error>,
+    pub(super) end: Option<End>,
 }
 
 impl<W: Wire, R: Runtime> Parts<W, R> {
@@ -36,7 +39,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
             return Poll::Ready(Ok(()));
         }
         for _ in 0..ABSORBED_AT_ONCE {
-            self.link.check()?;
+            self.check()?;
             if self.inbox.serve(room) {
                 return Poll::Ready(Ok(()));
             }
@@ -94,13 +97,20 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
     }
 
     fn after_read<T: Outlet>(&mut self, io: &mut T, cx: &mut Context<'_>) {
-        let look = self.link.on_read();
-        self.reconfigure();
-        if look {
-            self.link.poll_due(cx, false);
-            self.take_ask();
+        self.link.on_data();
+        self.reconfigure(Half::Read);
+        if self.end.is_some() {
+            return;
         }
-        if let Poll::Ready(Err(error)) = self.poll_own(io, cx) {
+        if self.link.is_due() {
+            // Data may keep coming for ever; what we owe the peer is due all the same.
+            match self.poll_judge(io, Half::Read, Input::Arriving, cx) {
+                Poll::Ready(Ok(dead)) => return drop(self.bury(Half::Read, dead)),
+                Poll::Ready(Err(error)) => return self.failed = Some(error),
+                Poll::Pending => {}
+            }
+        }
+        if let Poll::Ready(Err(error)) = self.poll_own(io, Half::Read, cx) {
             self.failed = Some(error);
         }
     }
@@ -122,29 +132,100 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(error);
         }
+        if let Poll::Ready(Err(error)) = self.poll_own(io, Half::Read, cx) {
+            return Poll::Ready(error);
+        }
+        if self.link.is_asleep(Half::Read, cx) {
+            return Poll::Pending;
+        }
+        self.poll_unblock(io, cx);
+        match ready!(self.poll_judge(io, Half::Read, Input::Drained, cx)) {
+            Ok(dead) => Poll::Ready(self.bury(Half::Read, dead)),
+            Err(error) => Poll::Ready(error),
+        }
+    }
+
+    /// Offers a flush again that had to wait: who offered it may have given up. Bytes of the user
+    /// only the user can offer, and a shutdown is not undone by a flush.
+    fn poll_unblock<T: Outlet>(&mut self, io: &mut T, cx: &mut Context<'_>) {
+        if self.link.blocked() == Some(Offer::Flush) && !self.link.is_closing() {
+            // What fails here fails again for who asks for it.
+            let _ = self
+                .link
+                .poll_write(Half::Read, Offer::Flush, cx, |cx| io.poll_flush(cx));
+        }
+    }
+
+    /// An operation of the writer that has to wait must not wait for a dead peer.
+    ///
+    /// Nothing is said here about what is received: the writer cannot read, so it does not know.
+    #[cold]
+    fn poll_stalled<T: Outlet>(&mut self, io: &mut T, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match ready!(self.poll_judge(io, Half::Write, Input::Unread, cx)) {
+            Ok(dead) => Poll::Ready(self.bury(Half::Write, dead)),
+            Err(error) => Poll::Ready(error),
+        }
+    }
+
+    /// Moves time: a ping that is due is queued and placed; a verdict is what this is ready with.
+    fn poll_judge<T: Outlet>(
+        &mut self,
+        io: &mut T,
+        half: Half,
+        input: Input,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Dead>> {
         loop {
-            if let Poll::Ready(Err(error)) = self.poll_own(io, cx) {
-                return Poll::Ready(error);
+            match ready!(self.link.poll_due(half, input, cx)) {
+                KeepaliveEvent::Ping(seq) => self.outbox.push_ping(seq),
+                KeepaliveEvent::Dead(dead) => return Poll::Ready(Ok(dead)),
             }
-            self.link.poll_idle(cx);
-            if let Err(verdict) = self.link.check() {
-                return Poll::Ready(verdict);
-            }
-            if !self.take_ask() {
-                return Poll::Pending;
+            match self.poll_own(io, half, cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                // What the user waits for may be possible now.
+                Poll::Ready(Ok(())) if half == Half::Write => cx.waker().wake_by_ref(),
+                _ => {}
             }
         }
     }
 
-    /// Writes and flushes what is ours, for the reader.
+    /// An error if it is all over.
     #[inline]
-    fn poll_own<T: Outlet>(&mut self, io: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn check(&self) -> io::Result<()> {
+        match self.end {
+            None => Ok(()),
+            Some(end) => Err(end.into()),
+        }
+    }
+
+    /// It is over; the other half learns of it.
+    fn finish(&mut self, half: Half, end: End) {
+        self.end = Some(end);
+        self.link.end(half);
+    }
+
+    fn bury(&mut self, half: Half, dead: Dead) -> io::Error {
+        self.finish(half, End::Dead(dead));
+        End::Dead(dead).into()
+    }
+
+    /// Writes and flushes what is ours.
+    #[inline]
+    fn poll_own<T: Outlet>(
+        &mut self,
+        io: &mut T,
+        half: Half,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.outbox.is_idle() {
             return Poll::Ready(Ok(()));
         }
-        ready!(self.poll_place(io, Half::Read, cx))?;
+        ready!(self.poll_place(io, half, cx))?;
         if self.outbox.is_unflushed() {
-            ready!(self.link.poll_out(Half::Read, cx, |cx| io.poll_flush(cx)))?;
+            ready!(
+                self.link
+                    .poll_write(half, Offer::Flush, cx, |cx| io.poll_flush(cx))
+            )?;
             self.outbox.on_flushed();
         }
         Poll::Ready(Ok(()))
@@ -165,20 +246,17 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
             if own.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            match link.poll_out(half, cx, |cx| io.poll_write(cx, own)) {
+            match link.poll_write(half, Offer::New, cx, |cx| io.poll_write(cx, own)) {
                 Poll::Ready(Ok(0)) => {
                     outbox.discard();
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
-                Poll::Ready(Ok(taken)) => link.on_own_written(outbox.on_taken(taken)),
+                Poll::Ready(Ok(taken)) => link.on_left(half, outbox.on_taken(taken)),
                 Poll::Ready(Err(error)) => {
                     outbox.discard();
                     return Poll::Ready(Err(error));
                 }
-                Poll::Pending => {
-                    link.block();
-                    return Poll::Pending;
-                }
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
@@ -191,13 +269,13 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         cx: &mut Context<'_>,
         upcoming: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.link.check()?;
+        self.check()?;
         if self.outbox.is_idle() {
             return Poll::Ready(Ok(usize::MAX));
         }
         match self.poll_place(io, Half::Write, cx) {
             Poll::Ready(placed) => placed?,
-            Poll::Pending => return self.link.poll_stalled(cx).map(Err),
+            Poll::Pending => return self.poll_stalled(io, cx).map(Err),
         }
         let until = if self.outbox.is_waiting() {
             next_border(&self.wire, upcoming)
@@ -214,13 +292,13 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if bytes.is_empty() {
-            return Poll::Ready(self.link.check().map(|()| 0));
+            return Poll::Ready(self.check().map(|()| 0));
         }
         let most = ready!(self.poll_turn(io, cx, bytes))?;
         let bytes = &bytes[..most.min(bytes.len())];
         let written = self
             .link
-            .poll_out(Half::Write, cx, |cx| io.poll_write(cx, bytes));
+            .poll_write(Half::Write, Offer::New, cx, |cx| io.poll_write(cx, bytes));
         match written {
             Poll::Ready(Ok(taken)) => {
                 let taken = taken.min(bytes.len());
@@ -229,7 +307,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
                 Poll::Ready(Ok(taken))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => self.link.poll_stalled(cx).map(Err),
+            Poll::Pending => self.poll_stalled(io, cx).map(Err),
         }
     }
 
@@ -246,9 +324,9 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
             return self.poll_write(io, cx, first);
         }
         ready!(self.poll_turn(io, cx, first))?;
-        let written = self
-            .link
-            .poll_out(Half::Write, cx, |cx| io.poll_write_vectored(cx, slices));
+        let written = self.link.poll_write(Half::Write, Offer::New, cx, |cx| {
+            io.poll_write_vectored(cx, slices)
+        });
         match written {
             Poll::Ready(Ok(taken)) => {
                 let mut left = taken;
@@ -261,7 +339,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
                 Poll::Ready(Ok(taken))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => self.link.poll_stalled(cx).map(Err),
+            Poll::Pending => self.poll_stalled(io, cx).map(Err),
         }
     }
 
@@ -277,8 +355,8 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         if taken == 0 {
             return;
         }
-        self.link.on_written();
-        self.reconfigure();
+        self.link.on_left(Half::Write, None);
+        self.reconfigure(Half::Write);
         if self.outbox.is_waiting() {
             // At once, or the border is gone with the next write. If it fails, so will that.
             let placed = self.poll_place(io, Half::Write, cx);
@@ -294,13 +372,15 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_turn(io, cx, &[]))?;
-        match self.link.poll_out(Half::Write, cx, |cx| io.poll_flush(cx)) {
+        match self
+            .link
+            .poll_write(Half::Write, Offer::Flush, cx, |cx| io.poll_flush(cx))
+        {
             Poll::Ready(flushed) => {
-                self.link.on_flushed();
                 self.outbox.on_flushed();
                 Poll::Ready(flushed)
             }
-            Poll::Pending => self.link.poll_flush_stalled(cx).map(Err),
+            Poll::Pending => self.poll_stalled(io, cx).map(Err),
         }
     }
 
@@ -310,39 +390,35 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.outbox.close();
-        if let Err(verdict) = self.link.check() {
+        if let Err(verdict) = self.check() {
             // One try: who is dead is not waited for.
-            let closed = self.link.poll_out(Half::Write, cx, |cx| io.poll_close(cx));
+            let closed = self
+                .link
+                .poll_write(Half::Write, Offer::Flush, cx, |cx| io.poll_close(cx));
             return Poll::Ready(match closed {
                 Poll::Ready(closed) => closed,
                 Poll::Pending => Err(verdict),
             });
         }
+        self.link.close();
         ready!(self.poll_turn(io, cx, &[]))?;
-        match self.link.poll_out(Half::Write, cx, |cx| io.poll_close(cx)) {
-            Poll::Ready(closed) => {
-                self.link.on_flushed();
-                Poll::Ready(closed)
-            }
-            Poll::Pending => self.link.poll_flush_stalled(cx).map(Err),
+        match self
+            .link
+            .poll_write(Half::Write, Offer::Flush, cx, |cx| io.poll_close(cx))
+        {
+            Poll::Ready(closed) => Poll::Ready(closed),
+            Poll::Pending => self.poll_stalled(io, cx).map(Err),
         }
     }
 
     #[inline]
-    fn reconfigure(&mut self) {
+    fn reconfigure(&mut self, half: Half) {
         let config = self.link.keepalive.config();
         if let Some(config) = self.wire.reconfigure(config) {
-            self.link.set_config(config);
+            if let Err(error) = self.link.set_config(config) {
+                self.finish(half, End::Config(error));
+            }
         }
-    }
-
-    /// Moves a ping that is due to the outbox; returns whether there was one.
-    fn take_ask(&mut self) -> bool {
-        let ask = self.link.take_ask();
-        if let Some(seq) = ask {
-            self.outbox.push_ping(seq);
-        }
-        ask.is_some()
     }
 }
 

@@ -1,7 +1,8 @@
 //! [`Link`]: a [`Keepalive`] with its clock, its timer and the tasks that wait for it.
 //!
-//! What lies between the sans-I/O core and a wrapper: it dates what passes without asking the clock
-//! each time, keeps the alarm set, and watches whether the transport takes what is offered.
+//! What lies between the sans-I/O core and a wrapper, of messages or of bytes: it dates what passes
+//! without asking the clock each time, keeps the alarm set, and watches whether the transport takes
+//! what is offered.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use crate::rt::{Alarm, BothTasks, Half, Runtime};
 use crate::seq::Seq;
 use crate::time::{earlier, later, reached};
 
+#[derive(Debug)]
 pub(crate) struct Link<R: Runtime> {
     pub(crate) keepalive: Keepalive,
     dating: Dating,
@@ -22,12 +24,13 @@ pub(crate) struct Link<R: Runtime> {
     /// When the alarm is wanted, as of the last change that could bring it nearer.
     wake_at: Option<Instant>,
     tasks: BothTasks,
-    /// What was offered to the transport and not taken.
+    /// What was offered to the transport and not taken, the first of it.
     blocked: Option<Offer>,
     closing: bool,
     /// The reading side has to look at the time, whether or not there is more to read.
     due: bool,
-    /// A deadline was reached with nothing to read; see [`poll_due`](Self::poll_due).
+    /// A deadline was reached with nothing to read, and the executor has had a turn since; see
+    /// [`poll_due`](Self::poll_due).
     confirmed: bool,
     /// The first look at the time since there was last nothing to read.
     undrained_since: Option<Instant>,
@@ -37,13 +40,14 @@ pub(crate) struct Link<R: Runtime> {
 /// What a transport can refuse to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer {
-    /// A message.
-    Message,
-    /// What it holds already.
+    /// Something new: a message, or bytes.
+    New,
+    /// A flush or a close of what it holds already.
     Flush,
 }
 
 /// The bytes below a message layer.
+#[derive(Debug)]
 struct Below {
     activity: Activity,
     read: u64,
@@ -138,39 +142,49 @@ impl<R: Runtime> Link<R> {
     pub(crate) fn on_data(&mut self) {
         let rt = self.alarm.runtime();
         if let Some(now) = self.dating.note_received(|| rt.now()) {
-            self.keepalive.on_receive(now);
+            self.on_received(now);
             self.rearm();
         }
+    }
+
+    fn on_received(&mut self, now: Instant) {
+        self.confirmed = false;
+        self.keepalive.on_receive(now);
     }
 
     /// A ping came in.
     pub(crate) fn on_ping(&mut self) -> Instant {
         let now = self.now();
-        self.keepalive.on_receive(now);
+        self.on_received(now);
         now
     }
 
     /// A pong came in.
     pub(crate) fn on_pong(&mut self, answers: Option<Seq>) {
         let now = self.now();
+        self.confirmed = false;
         if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
             metrics::pong(rtt);
         }
         self.rearm();
     }
 
-    /// The transport has flushed what it was given; `ping` was part of it.
+    /// Something left, and with the last of it `ping`.
     #[inline]
-    pub(crate) fn on_flushed(&mut self, half: Half, ping: Option<Seq>) {
+    pub(crate) fn on_left(&mut self, half: Half, ping: Option<Seq>) {
         match ping {
-            Some(seq) => {
-                let now = self.now();
-                self.keepalive.on_ping_sent(seq, now);
-                metrics::ping_sent(seq);
-                self.hurry(Some(half));
-            }
+            Some(seq) => self.on_ping_sent(half, seq),
             None => self.on_sent(half),
         }
+    }
+
+    #[cold]
+    fn on_ping_sent(&mut self, half: Half, seq: Seq) {
+        let now = self.now();
+        self.keepalive.on_ping_sent(seq, now);
+        self.on_progress(now);
+        metrics::ping_sent(seq);
+        self.hurry(Some(half));
     }
 
     #[inline]
@@ -201,20 +215,20 @@ impl<R: Runtime> Link<R> {
         operation: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let polled = self.tasks.poll(half, cx, operation);
-        let blocked = polled.is_pending().then_some(offer);
-        if blocked != self.blocked {
-            self.set_blocked(half, blocked);
+        if polled.is_pending() || self.blocked.is_some() {
+            self.on_offered(half, offer, polled.is_pending());
         }
         polled
     }
 
+    /// The first of what is not taken stays the one that counts. Something new that is taken is
+    /// progress in any case; a flush only if it was what had to wait, since one that finds nothing to
+    /// do says nothing.
     #[cold]
-    fn set_blocked(&mut self, half: Half, blocked: Option<Offer>) {
-        let was_blocked = std::mem::replace(&mut self.blocked, blocked).is_some();
-        match blocked {
-            None => self.on_sent(half),
-            Some(_) if was_blocked => {}
-            Some(_) => {
+    fn on_offered(&mut self, half: Half, offer: Offer, refused: bool) {
+        match (self.blocked, refused) {
+            (None, true) => {
+                self.blocked = Some(offer);
                 // Without credit, the next tick finds that it is blocked.
                 let rt = self.alarm.runtime();
                 if let Some(now) = self.dating.date(|| rt.now()) {
@@ -222,6 +236,11 @@ impl<R: Runtime> Link<R> {
                     self.hurry(Some(half));
                 }
             }
+            (Some(blocked), false) if offer == Offer::New || blocked == Offer::Flush => {
+                self.blocked = None;
+                self.on_sent(half);
+            }
+            _ => {}
         }
     }
 
@@ -242,7 +261,7 @@ impl<R: Runtime> Link<R> {
     ///
     /// With the input drained, the first look at a deadline only asks for another poll: a runtime's
     /// budget may have said "nothing to read" where there is something, and it is fresh after a turn
-    /// of the executor.
+    /// of the executor. Whatever comes in meanwhile starts that anew.
     pub(crate) fn poll_due(
         &mut self,
         half: Half,
@@ -275,11 +294,15 @@ impl<R: Runtime> Link<R> {
             let known = self.known(input, now);
             let event = self.keepalive.handle_with(now, known);
             self.rearm();
-            if let Some(event) = event {
-                if let KeepaliveEvent::Dead(dead) = &event {
-                    metrics::verdict(dead);
+            match event {
+                None => {}
+                Some(KeepaliveEvent::Ping(_)) if self.closing => {}
+                Some(event) => {
+                    if let KeepaliveEvent::Dead(dead) = &event {
+                        metrics::verdict(dead);
+                    }
+                    return Poll::Ready(event);
                 }
-                return Poll::Ready(event);
             }
         }
     }
@@ -343,7 +366,7 @@ impl<R: Runtime> Link<R> {
         }
         self.on_progress(now);
         if let Some(received) = dated.received {
-            self.keepalive.on_receive(received);
+            self.on_received(received);
         }
     }
 
