@@ -219,6 +219,8 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
                 Err(verdict) => println!("  {verdict}"),
             }
         }
+        drop((socket, events, stream));
+        println!("timers still set: {}", rt.waiting());
         Ok(())
     })
 }

@@ -150,7 +150,8 @@ impl std::fmt::Display for IdleKind {
 pub struct IdleEvent {
     /// Which of the three detectors fired.
     pub kind: IdleKind,
-    /// The time since the last activity of that kind, at least its period.
+    /// The time since the last activity of that kind, or since a reset or resume that came after it.
+    /// At least its period.
     pub idle_for: Duration,
     /// The how-manieth event of this kind since activity was last seen: 1 for the first.
     pub streak: u32,

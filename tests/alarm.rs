@@ -1,5 +1,7 @@
 //! The one timer driver: the traps it settles for everybody else, and its wake-ups.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
 use std::pin::Pin;

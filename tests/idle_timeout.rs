@@ -1,9 +1,11 @@
 //! `IdleTimeout`: a socket that fails when it should, tells both halves, and never throws away what
 //! has arrived.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use futures::io::{ReadHalf, WriteHalf};
@@ -294,6 +296,7 @@ proptest! {
 
 #[cfg(feature = "tokio")]
 mod on_tokio {
+    use std::io;
     use std::mem::MaybeUninit;
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};

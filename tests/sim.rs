@@ -1,5 +1,7 @@
 //! The simulated runtime and links that the other tests stand on, tested themselves.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
 use std::pin::pin;

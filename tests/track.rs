@@ -1,6 +1,8 @@
 //! `track`: the events of a socket against what was really done to it, what the watching costs the
 //! socket, and that nothing gets lost on the way through.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
 use std::cell::RefCell;
@@ -85,11 +87,11 @@ mod against_the_truth {
         [period(), period(), period()]
     }
 
-    /// Plays the traffic; gives what was done when, and what was told when.
-    fn play(
-        periods: [Duration; 3],
-        ops: &[(Duration, Op)],
-    ) -> (Vec<(Duration, Op)>, Vec<(Duration, IdleEvent)>, Duration) {
+    type Done = Vec<(Duration, Op)>;
+    type Told = Vec<(Duration, IdleEvent)>;
+
+    /// Plays the traffic; gives what was done when, what was told when, and when it was over.
+    fn play(periods: [Duration; 3], ops: &[(Duration, Op)]) -> (Done, Told, Duration) {
         let mut world = World::new();
         let [reader, writer, all] = periods;
         let config = IdleConfig::new().reader(reader).writer(writer).all(all);
@@ -174,9 +176,9 @@ mod against_the_truth {
         #[test]
         fn sparse_traffic_gives_exact_events(
             periods in periods(),
-            // At most ten operations in a row without a quiet tick, the longest of which is 188 ms.
-            ops in traffic((0..50u64).boxed(), 10),
-            more in traffic((0..50u64).boxed(), 10),
+            // No more than the credit, in two groups between which a deadline may or may not lie.
+            ops in traffic((0..50u64).boxed(), 8),
+            more in traffic((0..50u64).boxed(), 8),
         ) {
             let mut ops = ops;
             ops.extend(more.into_iter().enumerate().map(|(n, (pause, op))| {
@@ -677,6 +679,7 @@ mod forwarding {
     #[derive(Default)]
     struct Scribe {
         calls: Vec<String>,
+        #[cfg(feature = "tokio")]
         vectored: bool,
     }
 
@@ -939,14 +942,16 @@ mod on_tokio {
                 far.read_exact(&mut buf).await.unwrap();
             }
             let last = clock();
-            sleep(2 * period).await;
-            (last, socket)
+            sleep(3 * period).await;
+            last
         });
-        let event = idle.next().await.unwrap();
-        let at = clock();
-        let (last, socket) = moving.await.unwrap();
-        assert!(event.is_first() && at >= last + period - MILLI, "{event}");
-        drop(socket);
-        while idle.next().await.is_some() {}
+        let mut told = Vec::new();
+        while let Some(event) = idle.next().await {
+            // Also where the machine was too busy for us to be busy: never early.
+            assert!(event.idle_for >= period, "{event}");
+            told.push(clock());
+        }
+        let last = moving.await.unwrap();
+        assert!(told.iter().any(|at| *at >= last + period - MILLI));
     }
 }

@@ -29,6 +29,8 @@ mod mqtt;
 mod ping_pong;
 #[cfg(feature = "tokio")]
 mod table;
+#[cfg(all(feature = "tokio", feature = "websocket"))]
+mod websocket;
 #[cfg(feature = "tokio")]
 mod wrappers;
 
@@ -42,6 +44,8 @@ fn main() -> std::io::Result<()> {
         memory::contests(),
         #[cfg(feature = "mqtt")]
         mqtt::contests(),
+        #[cfg(feature = "websocket")]
+        websocket::contests(),
     ];
     table::run(contests.into_iter().flatten().collect(), &options)
 }

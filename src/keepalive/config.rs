@@ -378,10 +378,13 @@ impl KeepaliveConfig {
         self
     }
 
-    /// What to do when a deadline is seen much too late, by more than a quarter of the limit, since
-    /// then it was *this* side that was away (suspended, in a debugger, its executor blocked): with
-    /// `true`, the default, the peer gets one fresh ping, or one more silence, per period without
-    /// life; with `false` it is dead at once.
+    /// What to do when this side was away itself: suspended, in a debugger, its executor blocked. It
+    /// was when a deadline is seen too late by more than a quarter of the limit, or when a ping was
+    /// not asked for in time.
+    ///
+    /// With `true`, the default, the peer gets one clean window per period without life, which begins
+    /// with a ping if one is due; and the [silence](Self::silence) limit waits for the answer to a
+    /// ping that left late. With `false` it is dead at once.
     ///
     /// ```
     /// # use liveness::KeepaliveConfig;

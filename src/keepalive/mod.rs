@@ -74,6 +74,7 @@ pub enum Pong {
 /// A ping on the wire whose answer is awaited.
 #[derive(Debug, Clone, Copy)]
 struct Question {
+    /// When it was flushed, or from when on its answer is awaited anew.
     at: Instant,
     limit: Duration,
 }
@@ -398,7 +399,9 @@ impl Keepalive {
     pub fn resume(&mut self, now: Instant) {
         let now = self.advance(now);
         if std::mem::take(&mut self.paused) {
+            self.clear();
             self.judged_from = now;
+            self.await_reply_from(now);
         }
     }
 
@@ -453,6 +456,9 @@ impl Keepalive {
         });
         if !was_due && self.is_verdict_due(now) {
             self.judge_from(now);
+            if self.is_reply_due(now) {
+                self.await_reply_from(now);
+            }
         }
         Ok(())
     }
@@ -461,7 +467,7 @@ impl Keepalive {
     ///
     /// Received and sent bytes only move it later, so a timer that is already set may stay as it is:
     /// when it fires, ask again. One exception: where the reply timeout is longer than the interval,
-    /// or runs on after a pause, the answer to a ping may bring the next ping nearer.
+    /// or was extended by a pause, the answer to a ping may bring the next ping nearer.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -613,14 +619,28 @@ impl Keepalive {
         earlier(self.probe_at, scheduled)
     }
 
+    fn reply_due(&self) -> Option<Due> {
+        let Question { at, limit } = self.open_question()?;
+        Due::new(Cause::NoReply, at, limit)
+    }
+
+    fn is_reply_due(&self, now: Instant) -> bool {
+        self.reply_due().is_some_and(|due| due.at <= now)
+    }
+
     fn verdict_due(&self, input: Input) -> Option<Due> {
         let heard = self.proved_at().max(self.judged_from);
-        let question = self.open_question().filter(|_| !self.paused);
-        let no_reply = question.and_then(|Question { at, limit }| {
-            Due::new(Cause::NoReply, at.max(self.judged_from), limit)
-        });
+        let no_reply = self.reply_due().filter(|_| !self.paused);
         let silence = self.config.silence_deadline().filter(|_| !self.paused);
-        let silent = silence.and_then(|limit| Due::new(Cause::Silent, heard, limit));
+        // Who was asked late, or whose ping left late, still has the time for the answer.
+        let no_strike = self.unanswered == 0 || self.proved_at() > self.cleared_at;
+        let asked = self.config.forgives() && self.config.checks_peer() && no_strike;
+        let reply_at = no_reply.filter(|_| asked).map(|due| due.at);
+        let silent = silence.and_then(|limit| {
+            let due = Due::new(Cause::Silent, heard, limit)?;
+            let at = reply_at.map_or(due.at, |reply_at| reply_at.max(due.at));
+            Some(Due { at, ..due })
+        });
         let stalled = self
             .blocked_at
             .zip(self.config.stall_limit())
@@ -662,31 +682,37 @@ impl Keepalive {
     }
 
     /// Whether it was this side that let the time pass: much too late for what was due first, or
-    /// without having asked a peer that it should have asked.
+    /// silent itself, so that the peer was not asked.
     fn was_away(&self, due: Due, now: Instant) -> bool {
         let ask_due = self.ask_due().filter(|ask_due| *ask_due < due.at);
         let late = now.saturating_duration_since(ask_due.unwrap_or(due.at));
-        let asks = self.config.checks_peer() && self.question.is_none();
-        late > due.limit / 4 || (due.cause == Cause::Silent && asks && ask_due.is_some())
+        let checks = self.config.checks_peer() && self.question.is_none();
+        late > due.limit / 4 || (due.cause == Cause::Silent && checks && ask_due.is_some())
     }
 
     /// This side was away: what is overdue proves nothing about the peer. One clean window, and a
-    /// fresh ping where pings are in use.
+    /// fresh ping if one is due or the answer to the last one is.
     fn pardon(&mut self, now: Instant) -> Option<KeepaliveEvent> {
+        let overdue = self.is_reply_due(now);
+        let asks = overdue || reached(self.ask_due(), now);
+        if overdue {
+            self.question = None;
+        }
         self.pardoned = true;
         self.judge_from(now);
-        let asks = self.config.pings().is_some() || self.question.is_some();
-        if !asks || self.issued.is_some() {
-            return None;
-        }
-        self.question = None;
-        Some(self.issue())
+        (asks && self.issued.is_none()).then(|| self.issue())
     }
 
     /// What was not received or not taken until `now` is not held against the peer.
     fn judge_from(&mut self, now: Instant) {
         self.judged_from = now;
         self.blocked_at = self.blocked_at.map(|_| now);
+    }
+
+    fn await_reply_from(&mut self, now: Instant) {
+        if let Some(question) = &mut self.question {
+            question.at = now;
+        }
     }
 
     fn issue(&mut self) -> KeepaliveEvent {

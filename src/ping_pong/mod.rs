@@ -1,6 +1,8 @@
 //! [`PingPong`]: heartbeats, round trips and a verdict on any stream of messages.
 
+mod end;
 mod link;
+mod outbox;
 mod protocol;
 
 use std::fmt;
@@ -15,13 +17,14 @@ use pin_project::pin_project;
 pub use protocol::{Inbound, Protocol};
 
 use crate::error::{ConfigError, Error};
-use crate::flood::{FloodGuard, FloodLimit, Flooded};
+use crate::flood::{FloodGuard, FloodLimit};
 use crate::io::Activity;
 use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
 use crate::rt::{Half, Runtime};
 use crate::rtt::Rtt;
-use crate::seq::Seq;
+use end::End;
 use link::{Link, Offer};
+use outbox::Outbox;
 
 /// How many heartbeats in a row are taken in before the executor gets its turn.
 const ABSORBED_AT_ONCE: u32 = 32;
@@ -33,15 +36,19 @@ const ABSORBED_AT_ONCE: u32 = 32;
 /// When the peer is dead the stream yields `Err(`[`Error::Dead`]`)` once and then ends; sending fails
 /// with the same verdict.
 ///
-/// * **Poll the stream.** That is what drives it: with nobody reading, nothing is answered and
-///   nothing is judged. Sending alone does not.
-/// * **Input first.** Whatever has arrived is taken in before silence is judged.
+/// * **Poll the stream.** That is what drives it: with nobody reading, nothing is answered and no
+///   silence is judged. A send that has to wait finds a write stall by itself.
+/// * **Input first.** Whatever has arrived is taken in before silence is judged, and before it is
+///   told that a heartbeat could not be sent.
 /// * **Bounded.** At most one ping and one answer are queued. Pings of the peer are counted against
 ///   a [limit](Self::flood_limit); beyond it the stream ends with [`Error::Flooded`]. After 32
 ///   heartbeats in a row the executor gets its turn.
-/// * **Two halves.** `futures::StreamExt::split` works, with the halves on two tasks.
+/// * **Two halves.** `futures::StreamExt::split` works, with the halves on two tasks. Both get the
+///   verdict.
 /// * **Cancel safe.** Dropping a `next()` loses nothing; dropping a `send()` does what the transport
-///   does.
+///   does, and is not held against the peer.
+/// * **After a close** the peer can go on talking. Nothing is asked or answered any more, so what
+///   is judged is plain silence, by the same [bound](Self::detection_bound).
 ///
 /// A message layer shows whole messages only, so one that takes longer to arrive than the limits
 /// allow looks like silence. [`with_activity`](Self::with_activity) lets bytes count.
@@ -105,80 +112,6 @@ pub struct PingPong<T, P: Protocol, R: Runtime> {
     end: End,
 }
 
-/// What waits to be sent, at most one of each.
-struct Outbox<M> {
-    pong: Option<M>,
-    ping: Option<(Seq, M)>,
-    /// A user's message whose place in the transport a heartbeat has taken.
-    displaced: Option<M>,
-    /// The user has been told that the transport takes a message.
-    reserved: bool,
-    /// The transport holds something that is not flushed.
-    unflushed: bool,
-    /// It is for us to flush it.
-    owes_flush: bool,
-    /// A ping is part of it.
-    leaving: Option<Seq>,
-}
-
-impl<M> Outbox<M> {
-    const fn new() -> Self {
-        Self {
-            pong: None,
-            ping: None,
-            displaced: None,
-            reserved: false,
-            unflushed: false,
-            owes_flush: false,
-            leaving: None,
-        }
-    }
-
-    /// Whether anything waits to be handed to the transport.
-    const fn is_waiting(&self) -> bool {
-        self.pong.is_some() || self.ping.is_some() || self.displaced.is_some()
-    }
-
-    /// What to hand over next, heartbeats first, and whether it is one.
-    fn next(&mut self) -> Option<(M, bool)> {
-        if let Some(pong) = self.pong.take() {
-            return Some((pong, true));
-        }
-        if let Some((seq, ping)) = self.ping.take() {
-            self.leaving = Some(seq);
-            return Some((ping, true));
-        }
-        self.displaced.take().map(|message| (message, false))
-    }
-}
-
-/// Whether, and how, the stream is over. A tag of its own, since every call asks first whether it is
-/// open: without one that is worked out from the niches of the verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum End {
-    Open,
-    /// The verdict was passed; whether the stream has told it yet.
-    Dead {
-        dead: Dead,
-        told: bool,
-    },
-    Flooded(Flooded),
-    Eof,
-}
-
-impl End {
-    /// What the sending side says.
-    #[inline]
-    fn check<E>(&self) -> Result<(), Error<E>> {
-        match self {
-            Self::Open | Self::Eof => Ok(()),
-            Self::Dead { dead, .. } => Err(Error::Dead(*dead)),
-            Self::Flooded(flooded) => Err(Error::Flooded(*flooded)),
-        }
-    }
-}
-
 impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// Keeps `transport` alive by `config`, speaking `protocol`, on the clock of `rt`. The peer
     /// counts as alive now.
@@ -217,16 +150,19 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// leave is no write stall.
     ///
     /// ```
-    /// # #[cfg(feature = "tcp")] {
-    /// # use liveness::{IdleConfig, KeepaliveConfig, PingPong, Tokio, io::track};
-    /// # use liveness::{Inbound, Protocol, Seq};
-    /// # struct P;
-    /// # impl Protocol for P { type Message = bytes::Bytes; fn ping(&mut self, _: Seq) -> bytes::Bytes { todo!() } fn classify(&mut self, m: bytes::Bytes) -> Inbound<bytes::Bytes> { Inbound::Data(m) } }
-    /// # fn example(socket: tokio::io::DuplexStream, protocol: P) -> Result<(), liveness::ConfigError> {
+    /// # #[cfg(all(feature = "tcp", feature = "tokio"))] {
+    /// use liveness::{IdleConfig, KeepaliveConfig, PingPong, Tokio, io::track};
+    /// use liveness::tcp::{Frames, TcpCodec};
+    /// use tokio_util::codec::Framed;
+    ///
+    /// # fn example(socket: tokio::io::DuplexStream) -> Result<(), liveness::ConfigError> {
     /// let (socket, _idle) = track(socket, IdleConfig::new(), Tokio);
     /// let activity = socket.activity();
-    /// let framed = tokio_util::codec::Framed::new(socket, tokio_util::codec::LengthDelimitedCodec::new());
-    /// let stream = PingPong::new(framed, protocol, KeepaliveConfig::new(), Tokio)?.with_activity(activity);
+    /// let framed = Framed::new(socket, TcpCodec::<()>::new());
+    /// let stream = PingPong::new(framed, Frames::new(), KeepaliveConfig::new(), Tokio)?
+    ///     .with_activity(activity);
+    /// # fn is_stream(_: &impl futures::Stream) {}
+    /// # is_stream(&stream);
     /// # drop(stream); Ok(()) }
     /// # }
     /// ```
@@ -309,7 +245,8 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
     /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period by which a
-    /// busy stream's last byte may be dated late. It holds while the stream is polled.
+    /// busy stream's last byte may be dated late. It holds while the stream is polled: what came in
+    /// just before nobody polled for a while may be dated at the next poll.
     ///
     /// ```
     /// # use std::time::Duration;

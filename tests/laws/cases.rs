@@ -415,6 +415,61 @@ mod stalls {
         ping(&mut keepalive, at(136));
     }
 
+    /// The same, but the stall ends just before: the ping is sent, and needs its time.
+    #[test]
+    fn who_was_asked_late_may_answer() {
+        let config = plain().silence(14 * SECOND);
+        let mut keepalive = keepalive(config);
+        let seq = ping(&mut keepalive, at(14) - ms(1));
+        assert_eq!(keepalive.handle_timeout(at(14)), None);
+        let mut silent = keepalive.clone();
+        keepalive.on_pong(Some(seq), at(15));
+        assert_eq!(keepalive.handle_timeout(at(18)), None);
+        assert_eq!(silent.poll_timeout(), Some(at(18) - ms(1)));
+        assert_eq!(dead(&mut silent, at(18) - ms(1)).cause, Cause::NoReply);
+    }
+
+    /// But a second question has no more time than the silence limit leaves.
+    #[test]
+    fn silence_cuts_off_a_second_question() {
+        let mut keepalive = keepalive(plain().silence(15 * SECOND).max_unanswered(3));
+        ping(&mut keepalive, at(10));
+        ping(&mut keepalive, at(14));
+        assert_eq!(dead(&mut keepalive, at(15)).cause, Cause::Silent);
+    }
+
+    /// A quarter of the limit is what a caller may be late.
+    #[test]
+    fn a_little_late_is_not_away() {
+        let late_by = |late| {
+            let mut keepalive = keepalive(plain());
+            ping(&mut keepalive, at(10));
+            keepalive.handle_timeout(at(14) + late)
+        };
+        assert!(matches!(late_by(SECOND), Some(KeepaliveEvent::Dead(_))));
+        assert!(matches!(
+            late_by(SECOND + ms(1)),
+            Some(KeepaliveEvent::Ping(_))
+        ));
+    }
+
+    /// A pardon brings the next ping no nearer to one that has just left.
+    #[test]
+    fn a_pardon_is_no_reason_to_ask_twice() {
+        let config = plain().reply_timeout(Duration::ZERO).silence(12 * SECOND);
+        let mut unasked = keepalive(config);
+        ping(&mut unasked, at(10));
+        assert_eq!(unasked.handle_timeout(at(16)), None);
+        ping(&mut unasked, at(26));
+
+        let mut stalled = keepalive(plain().reply_timeout(9 * SECOND).write_stall(SECOND));
+        ping(&mut stalled, at(10));
+        stalled.on_write_blocked(at(11));
+        assert_eq!(stalled.handle_timeout(at(15)), None);
+        stalled.on_send(at(16));
+        assert_eq!(dead(&mut stalled, at(19)).cause, Cause::NoReply);
+    }
+
     /// A pardon with nothing to send leaves nothing overdue behind.
     #[test]
     fn a_pardon_does_not_swallow_a_probe() {

@@ -193,6 +193,10 @@ fn extremes_of_time_and_number() {
     assert_eq!(tiny.suspicion(start), 0.0);
     assert!(tiny.suspicion(start + Duration::from_nanos(1)) >= 1.0);
 
+    // Short of death by less than a float can tell, and still short of it.
+    let long = FixedTimeout::new(Duration::from_secs(100_000_000), start);
+    assert!(long.suspicion(long.dead_at().unwrap() - Duration::from_nanos(1)) < 1.0);
+
     for (period, limit) in [
         (Duration::MAX, 1),
         (Duration::MAX, u32::MAX),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use liveness::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 use proptest::prelude::*;
 
+use crate::config::ms;
 use crate::machine::{self, Machine, Step, script};
 use crate::{origin, runs};
 
@@ -304,4 +305,80 @@ fn kinds_are_in_order() {
         [IdleKind::Reader, IdleKind::Writer, IdleKind::All].map(|kind| kind as usize),
         [0, 1, 2]
     );
+}
+
+/// A period of nothing is off, the shortest is 1 ms, the longest is never over.
+#[test]
+fn extreme_periods() {
+    let start = origin();
+    let due = |period| IdleDetector::new(IdleConfig::new().reader(period), start).poll_timeout();
+    assert_eq!(due(Duration::ZERO), None);
+    assert_eq!(due(Duration::from_nanos(1)), Some(start + ms(1)));
+    assert_eq!(due(Duration::from_nanos(999_999)), Some(start + ms(1)));
+    assert_eq!(due(Duration::MAX), None);
+    let mut never = IdleDetector::new(IdleConfig::new().all(Duration::MAX), start);
+    assert_eq!(
+        never.handle_timeout(start + Duration::from_secs(1 << 32)),
+        None
+    );
+}
+
+/// A period that was on keeps the silence it has seen; one that is switched on begins then.
+#[test]
+fn periods_change_while_it_runs() {
+    let start = origin();
+    let mut detector = IdleDetector::new(IdleConfig::new().reader(ms(60)), start);
+    detector.set_config(IdleConfig::new().reader(ms(30)), start + ms(40));
+    assert_eq!(detector.poll_timeout(), Some(start + ms(30)));
+    let event = detector.handle_timeout(start + ms(40)).unwrap();
+    assert_eq!((event.streak, event.idle_for), (1, ms(40)));
+
+    detector.set_config(IdleConfig::new(), start + ms(50));
+    assert_eq!(detector.poll_timeout(), None);
+    detector.set_config(IdleConfig::new().reader(ms(30)), start + ms(90));
+    assert_eq!(detector.poll_timeout(), Some(start + ms(120)));
+    assert!(detector.handle_timeout(start + ms(120)).unwrap().is_first());
+}
+
+/// What was due at one call comes in the order of the deadlines, then reader, writer, all.
+#[test]
+fn events_of_one_call_are_in_order() {
+    let config = IdleConfig::new().reader(ms(3)).writer(ms(2)).all(ms(2));
+    let mut detector = IdleDetector::new(config, origin());
+    let late = origin() + ms(10);
+    let kinds: Vec<_> = std::iter::from_fn(|| detector.handle_timeout(late))
+        .map(|e| e.kind)
+        .collect();
+    assert_eq!(kinds, [IdleKind::Writer, IdleKind::All, IdleKind::Reader]);
+}
+
+#[test]
+fn streaks_are_counted_in_english() {
+    let mut detector = IdleDetector::new(IdleConfig::new().reader(ms(1)), origin());
+    let texts: Vec<_> = (1..=121)
+        .map(|n| {
+            detector
+                .handle_timeout(origin() + ms(n))
+                .unwrap()
+                .to_string()
+        })
+        .collect();
+    for (nth, suffix) in [
+        (1, "st"),
+        (2, "nd"),
+        (3, "rd"),
+        (4, "th"),
+        (11, "th"),
+        (12, "th"),
+        (13, "th"),
+        (21, "st"),
+        (101, "st"),
+        (102, "nd"),
+        (111, "th"),
+        (113, "th"),
+        (121, "st"),
+    ] {
+        let text = format!("reader idle for {nth}ms ({nth}{suffix} in a row)");
+        assert_eq!(texts[nth - 1], text);
+    }
 }

@@ -238,8 +238,8 @@ proptest! {
     }
 
     /// Bytes only move the next deadline later, so a timer that is set may stay as it is. The
-    /// exception is documented: an answer, where the reply timeout is longer than the interval or
-    /// ran on through a pause.
+    /// exception is documented: an answer, where the reply timeout is longer than the interval or was
+    /// extended by a pause.
     #[test]
     fn bytes_never_hurry(setup in setups(), script in script(op)) {
         prop_assume!(ms(setup.reply.1) <= setup.least_interval() && !setup.spread);
@@ -332,7 +332,7 @@ fn longest_gap(times: &[u64], end: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(runs(3_000))]
+    #![proptest_config(runs(2_000))]
 
     /// P2, laws 7 and 8: whatever peer and application do, from the last proof of life to the verdict
     /// it takes no longer than the bound, and no less than the limit that ran out.

@@ -81,13 +81,16 @@ fn origin() -> Instant {
     *ORIGIN
 }
 
-/// So many runs of a property. What fails is shrunk and printed; it becomes a named test.
+/// So many runs of a property, or `LAWS_TIMES` times as many. What fails is shrunk and printed; it
+/// becomes a named test in `cases`.
 fn runs(cases: u32) -> Config {
+    let times = std::env::var("LAWS_TIMES").map_or(1, |times| times.parse().expect("a number"));
     Config {
-        cases,
+        cases: cases * times,
         failure_persistence: None,
         // Where a law asks for a kind of configuration, others are passed over.
-        max_global_rejects: 100 * cases,
+        max_global_rejects: 100 * cases * times,
+        max_local_rejects: 100 * cases * times,
         ..Config::default()
     }
 }

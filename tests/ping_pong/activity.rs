@@ -60,6 +60,7 @@ impl Encoder<Bytes> for Codec {
     }
 }
 
+type Failure = Error<io::Error>;
 type Socket = Framed<Tracked<ByteEnd, Sim>, Codec>;
 
 fn framed(socket: Tracked<ByteEnd, Sim>) -> Socket {
@@ -90,8 +91,8 @@ fn transfer(
     sender_counts: bool,
     receiver_counts: bool,
 ) -> (
-    Result<(), Error<io::Error>>,
-    Option<Result<usize, Error<io::Error>>>,
+    Result<(), Failure>,
+    Option<Result<usize, Failure>>,
     Duration,
 ) {
     let mut world = World::new();

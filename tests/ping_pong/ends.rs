@@ -73,6 +73,26 @@ fn after_our_close_a_peer_that_says_nothing_is_dead_in_the_same_time() {
 }
 
 #[test]
+fn a_question_that_was_open_at_our_close_is_not_asked_again() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
+    let config = KeepaliveConfig::new().max_unanswered(3);
+    let (mut stream, mut peer, link) = kept(&world, config);
+    let verdict = world.run(async {
+        futures::select! {
+            item = stream.next() => panic!("{item:?}"),
+            () = sim.sleep(22 * SECOND).fuse() => {}
+        }
+        assert_eq!(peer.next().await.unwrap().unwrap(), Ping(0));
+        stream.close().await.unwrap();
+        stream.next().await.unwrap().unwrap_err()
+    });
+    assert!(matches!(verdict, Error::Dead(_)), "{verdict}");
+    assert!(sim.elapsed() <= 52 * SECOND, "{:?}", sim.elapsed());
+    assert_eq!(link.sent(0), 1);
+}
+
+#[test]
 fn a_heartbeat_that_cannot_be_sent_costs_nothing_that_has_arrived() {
     let mut world = World::new();
     let (stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());

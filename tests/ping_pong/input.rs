@@ -20,6 +20,8 @@ struct Script {
     endless: bool,
     /// How many polls say "nothing there" whatever is, as a used-up budget does.
     lies: u32,
+    /// The sink takes nothing.
+    stuck: bool,
     taken: u64,
 }
 
@@ -47,6 +49,9 @@ impl Sink<Message> for Script {
     type Error = io::Error;
 
     fn poll_ready(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stuck {
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -213,6 +218,35 @@ fn a_peer_that_babbles_and_does_not_answer_is_dead_if_only_pongs_count() {
     for _ in 0..100_000 {
         sim.advance(SECOND / 1000);
         assert!(matches!(poll(&mut stream), Poll::Ready(Some(Ok(_)))));
+    }
+}
+
+#[test]
+fn a_writer_that_answers_every_ring_keeps_none_from_the_reader() {
+    let sim = Sim::new();
+    let config = KeepaliveConfig::new()
+        .proof(Proof::PongOnly)
+        .write_stall(Duration::ZERO);
+    let mut stream = scripted(&sim, config);
+    stream.get_mut().endless = true;
+    let mut cx = Context::from_waker(Waker::noop());
+    loop {
+        sim.advance(SECOND / 100);
+        assert!(sim.elapsed() < 60 * SECOND, "the babbler is never judged");
+        // Asked once; from then on nothing can be sent, and the writer comes first each time.
+        stream.get_mut().stuck = !stream.get_ref().outgoing.is_empty();
+        if stream.get_ref().stuck && matches!(stream.poll_ready_unpin(&mut cx), Poll::Ready(Err(_)))
+        {
+            panic!("the writer cannot judge what it does not read");
+        }
+        match poll(&mut stream) {
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(Some(Err(Error::Dead(dead)))) => {
+                assert_eq!(dead.cause, Cause::NoReply);
+                return;
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests of `KeepaliveStream` share: a clock to be turned by hand, a socket that does what a
 //! script says, and a wire for lines of text.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
