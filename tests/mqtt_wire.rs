@@ -2,6 +2,12 @@
 //!
 //! The view that it is compared with is a splitter of whole buffers, written here.
 #![cfg(feature = "mqtt")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod wire_support;
 

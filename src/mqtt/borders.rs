@@ -30,6 +30,17 @@ impl Borders {
     /// many.
     #[inline]
     pub(super) fn follow(&mut self, bytes: &[u8]) -> usize {
+        // The common case: a short packet that is here from its first byte to its last.
+        if let (true, &[_, len @ 0..=0x7f, ..]) = (self.is_at_border(), bytes) {
+            let size = 2 + usize::from(len);
+            if size <= bytes.len() {
+                return size;
+            }
+        }
+        self.step(bytes)
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         if self.lost {
             return bytes.len();
