@@ -455,14 +455,18 @@ where
                     }
                 }
                 (Poll::Pending, Some(error)) => return Poll::Ready(self.finish_dead(Err(error))),
-                (Poll::Pending, None) => {
-                    let judged = self.as_mut().poll_judge(Half::Read, Input::Drained, cx);
-                    return judged.map(|dead| self.finish_dead(dead));
-                }
+                (Poll::Pending, None) => return self.poll_drained(cx),
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// There is nothing to read: the time for pings and verdicts.
+    #[cold]
+    fn poll_drained(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Next<M, E>> {
+        let judged = self.as_mut().poll_judge(Half::Read, Input::Drained, cx);
+        judged.map(|dead| self.finish_dead(dead))
     }
 }
 
@@ -496,7 +500,7 @@ where
                     absorbed = 1;
                 }
                 Poll::Pending if this.link.is_asleep(Half::Read, cx) => return Poll::Pending,
-                Poll::Pending => {}
+                Poll::Pending => return self.poll_drained(cx),
             }
         }
         self.poll_absorbing(absorbed, cx)

@@ -65,6 +65,7 @@ fn after_our_close_a_peer_that_says_nothing_is_dead_in_the_same_time() {
         stream.close().await.unwrap();
         // Nor does a change of mind bring the pings back.
         stream.set_config(KeepaliveConfig::new()).unwrap();
+        stream.probe_now();
         stream.next().await.unwrap().unwrap_err()
     });
     assert!(matches!(verdict, Error::Dead(dead) if dead.cause == Cause::Silent));
