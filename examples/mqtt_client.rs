@@ -86,11 +86,14 @@ async fn hold(address: &str, keep_alive: u16) -> Result<()> {
             let (consumed, packet) = scanner.scan(rest)?;
             rest = rest.get(consumed..).unwrap_or_default();
             match packet {
-                Some(Packet::ConnAck(ack)) if ack.code == 0 => println!(
-                    "connected to {address}; keep alive {:?} s, dead when silent for {:?}",
-                    socket.wire().keep_alive(),
-                    socket.detection_bound(),
-                ),
+                Some(Packet::ConnAck(ack)) if ack.code == 0 => {
+                    match (socket.wire().keep_alive(), socket.detection_bound()) {
+                        (Some(seconds), Some(bound)) => println!(
+                            "connected to {address}; keep alive {seconds} s, dead after {bound:?}"
+                        ),
+                        _ => println!("connected to {address}; keep alive is off"),
+                    }
+                }
                 Some(packet) => println!("received {packet:?}"),
                 None => {}
             }
