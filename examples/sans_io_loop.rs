@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dead = watch(&near)?;
     println!("{dead}");
     let bound = CONFIG.detection_bound().unwrap_or_default();
-    println!("promised within {bound:?} of the last answer, and what this loop wakes up late");
+    println!("promised: {bound:?} after the last answer, plus the time this loop wakes up late");
     peer.join().map_err(|_| "the peer panicked")??;
     Ok(())
 }

@@ -27,10 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The one line:
     let mut ws = PingPong::new(ws, Frames::new(), CONFIG, Tokio)?;
 
-    println!(
-        "connected to {url}; dead when silent for {:?}",
-        ws.detection_bound()
-    );
+    let bound = ws.detection_bound().unwrap_or_default();
+    println!("connected to {url}; dead when silent for {bound:?}");
     let mut hello = tokio::time::interval(Duration::from_secs(5));
     let mut shown = 0;
     loop {
@@ -40,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Some(Ok(Message::Close(why))) => println!("closing: {why:?}"),
                 Some(Ok(message)) => println!("received {message}"),
                 Some(Err(Error::Dead(dead))) => break println!("DEAD: {dead}"),
-                Some(Err(error)) => return Err(error.into()),
+                Some(Err(error)) => break println!("connection lost: {error}"),
                 None => break println!("closed"),
             },
             // Why a message cannot be sent, `next()` tells: what the peer said last is still to be read.

@@ -75,7 +75,8 @@ impl std::fmt::Display for FloodLimit {
         if self.is_off() {
             return f.write_str("no limit");
         }
-        write!(f, "{} pings per {:?}", self.pings, self.per)
+        let noun = if self.pings == 1 { "ping" } else { "pings" };
+        write!(f, "{} {noun} per {:?}", self.pings, self.per)
     }
 }
 
@@ -88,7 +89,7 @@ impl std::fmt::Display for FloodLimit {
 /// let mut guard = FloodGuard::new(FloodLimit::new(1, Duration::from_secs(1)));
 /// guard.on_ping(now).unwrap();
 /// let flooded = guard.on_ping(now).unwrap_err();
-/// assert_eq!(flooded.to_string(), "2 pings so far, the last one over the limit of 1 pings per 1s");
+/// assert_eq!(flooded.to_string(), "2 pings so far, the last one over the limit of 1 ping per 1s");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{pings} pings so far, the last one over the limit of {limit}")]

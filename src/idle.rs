@@ -153,7 +153,7 @@ pub struct IdleEvent {
     /// The time since the last activity of that kind, or since a reset or resume that came after it.
     /// At least its period.
     pub idle_for: Duration,
-    /// The how-manieth event of this kind since activity was last seen: 1 for the first.
+    /// Which event of this kind in a row this is, since activity was last seen: 1 for the first.
     pub streak: u32,
 }
 

@@ -20,12 +20,12 @@
 //! | a TCP socket, and no say in what is on it | the kernel's own keepalive, set right | [`tcp::KernelKeepalive`] |
 //! | services that report to each other | beats with a payload, a watcher with levels | [`heartbeat`] |
 //! | an event loop of my own | the state machine alone | [`Keepalive`], [`IdleDetector`] |
-//! | beats from anywhere | a detector alone | [`detector`] |
+//! | beats that arrive some other way | only the deadline | [`detector`] |
 //!
 //! # What is promised
 //!
-//! * **Never early.** No event and no verdict before its time; a date that is not exact is off to the
-//!   peer's favour.
+//! * **Never early.** No event and no verdict before its time; a date that is not exact errs in
+//!   the peer's favour.
 //! * **Ask before you bury.** Nobody is [`Dead`] for not answering unless a ping was on the wire for
 //!   the whole reply timeout. Input that has arrived is taken in before silence is judged.
 //! * **Bounded.** A configuration knows the longest time to a verdict:
@@ -33,8 +33,8 @@
 //! * **Any byte is life**, unless you ask for pongs only ([`Proof`]). Own writes never are.
 //! * **Our own pause is not the peer's death.** After a suspend, a debugger or a blocked executor the
 //!   peer is asked afresh ([`KeepaliveConfig::forgive_stall`]).
-//! * **For almost nothing.** A busy connection touches no timer and, past a small credit, reads no
-//!   clock.
+//! * **For almost nothing.** A busy connection touches no timer and, after the first 16
+//!   operations of a burst, reads no clock.
 //!
 //! # The run loop
 //!
@@ -65,13 +65,14 @@
 //! # Runtimes
 //!
 //! A [`Runtime`] is a clock and its timers, passed as a value: [`Tokio`], [`Smol`], or your own in a
-//! few lines (`examples/own_runtime.rs`). A missing one is a compile error.
+//! few lines (`examples/own_runtime.rs`). There is no default to forget: without one the
+//! program does not compile.
 //!
 //! # Cancel safety
 //!
-//! Every future and stream of this crate may be dropped at any await point and polled again: a
-//! `next()` of [`io::IdleEvents`] or [`PingPong`] in a `select!` loses nothing. Wrapped reads and
-//! writes are as cancel safe as the socket they wrap.
+//! Every future of this crate may be dropped at any await point, and what it came from stays usable. A
+//! dropped `next()` of [`io::IdleEvents`], [`PingPong`] or [`heartbeat::Watch`] loses nothing. A dropped
+//! `send` may lose its message; wrapped reads and writes are as cancel safe as the socket they wrap.
 //!
 //! # Features
 //!
@@ -86,7 +87,7 @@
 //! | `websocket` | [`websocket`]: ping frames and text beats for `tungstenite`, heartbeats below any library |
 //! | `mqtt` | [`mqtt`]: keep alive of clients, brokers and proxies; 3.1, 3.1.1 and 5 |
 //! | `metrics` | counters and a histogram through the `metrics` facade: see [`metrics`] |
-//! | `tracing` | a TRACE event a heartbeat, a DEBUG event a verdict |
+//! | `tracing` | one TRACE event per heartbeat, one DEBUG event per verdict |
 //!
 //! # Stability
 //!
@@ -130,3 +131,8 @@ pub use rt::Smol;
 #[cfg(feature = "tokio")]
 pub use rt::Tokio;
 pub use seq::Seq;
+
+// The README's programs compile.
+#[cfg(all(doctest, feature = "tokio", feature = "tcp"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -12,6 +12,10 @@
 //! | [`ROUND_TRIP`] | histogram, seconds | | the round trips they measured |
 //! | [`VERDICTS`] | counter | `cause`: `no_reply`, `silent`, `write_stalled` | peers found dead |
 //!
+//! Told by [`PingPong`](crate::PingPong) and [`io::KeepaliveStream`](crate::io::KeepaliveStream), pings and
+//! pongs by [`heartbeat::framed`](crate::heartbeat::framed) too. The state machines, and
+//! [`heartbeat::watch`](crate::heartbeat::watch()), tell by what they return.
+//!
 //! A peer's address is no label, since a label per connection would grow without bound; per
 //! connection there is `rtt()` on everything that heartbeats.
 

@@ -16,7 +16,6 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use liveness::flood::FloodLimit;
 use liveness::io::track;
-use liveness::rt::Runtime;
 use liveness::websocket::{CLOSE_CODE, Fixed, Frames, Json, Text, close_frame, farewell};
 use liveness::{Cause, Dead, Error, IdleConfig, KeepaliveConfig, PingPong, PingWhen, Proof};
 use liveness::{Protocol, Tokio};
@@ -638,6 +637,7 @@ fn pings_pongs_and_verdicts_are_counted() {
 #[test]
 fn async_tungstenite_on_smol_works_unchanged() {
     use async_tungstenite::{accept_async, client_async};
+    use liveness::rt::Runtime;
     use liveness::Smol;
     use smol::net::{TcpListener, TcpStream};
 

@@ -1,7 +1,10 @@
 //! Failure detectors for peers that beat: from the heartbeats of one peer to the instant at which it
 //! is suspected, and the instant at which it is dead.
 //!
-//! Every detector is a *deadline*: a beat moves it, and to watch a peer is to compare an instant.
+//! Every detector is a *deadline*: a beat moves it, and to watch a peer is to compare an instant. The
+//! loop around one is [`heartbeat::watch`](crate::heartbeat::watch); without async, wait for a beat until
+//! `suspect_at()` or `dead_at()`, report it with `on_heartbeat`, and compare. Beats that carry no number
+//! are counted with [`Seq::next`].
 //! [`FixedTimeout`] wants a beat within a time; [`MissedCount`] counts missed periods.
 
 mod fixed;

@@ -378,12 +378,12 @@ impl KeepaliveConfig {
         self
     }
 
-    /// What to do when this side was away itself: suspended, in a debugger, its executor blocked. It
-    /// was when a deadline is seen too late by more than a quarter of the limit, or when a ping was
-    /// not asked for in time.
+    /// What to do when this side was away itself: suspended, in a debugger, its executor blocked. That
+    /// is assumed when a deadline is noticed late by more than a quarter of its limit, or when a ping
+    /// was not asked for in time.
     ///
-    /// With `true`, the default, the peer gets one clean window per period without life, which begins
-    /// with a ping if one is due; and the [silence](Self::silence) limit waits for the answer to a
+    /// With `true`, the default, the peer gets one *clean window* per period without life: all limits
+    /// run afresh from now, as if the peer had just been heard. It begins with a ping if one is due; and the [silence](Self::silence) limit waits for the answer to a
     /// ping that left late. With `false` it is dead at once.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! MQTT keep alive, both halves, versions 3.1, 3.1.1 and 5.
+//! MQTT keep alive, both halves, versions 3.1, 3.1.1 and 5; feature `mqtt`.
 //!
 //! Everything a client, a broker, a bridge or a proxy needs to keep its connections alive and to know
 //! when they are dead, and nothing about topics, QoS flows or subscriptions. No socket, no clock: bytes

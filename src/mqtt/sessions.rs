@@ -166,7 +166,7 @@ type Slot = usize;
 ///   when it expires, after a protocol error, on a take-over ([`TakeOverWill`]), after DISCONNECT 0x04.
 /// * **Delayed** wills wait for the smaller of Will Delay and Session Expiry ([MQTT-3.1.2-8] of MQTT
 ///   5). A client that is back before that with Clean Start 0 gets no will published
-///   ([MQTT-3.1.3-9]); one that is back with Clean Start 1 has ended its old session, so the will is
+///   ([MQTT-3.1.3-9] of MQTT 5); one that is back with Clean Start 1 has ended its old session, so the will is
 ///   published at once.
 ///
 /// It keeps one entry for a client that is connected or whose will is pending, and none for others.

@@ -32,7 +32,7 @@ const ABSORBED_AT_ONCE: u32 = 32;
 /// A stream and sink of messages that is kept alive, or says when and why it is dead.
 ///
 /// Wraps anything that is `Stream<Item = Result<M, E>> + Sink<M, Error = E>`: a framed socket, a
-/// WebSocket, a channel pair. It yields data only; pings are sent, answered and timed on the side.
+/// WebSocket, a pair of channels in one struct. It yields data only; pings are sent, answered and timed on the side.
 /// When the peer is dead the stream yields `Err(`[`Error::Dead`]`)` once and then ends; sending fails
 /// with the same verdict.
 ///
@@ -244,7 +244,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
-    /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period by which a
+    /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period (interval, silence or write stall) by which a
     /// busy stream's last byte may be dated late. It holds while the stream is polled: what came in
     /// just before nobody polled for a while may be dated at the next poll.
     ///

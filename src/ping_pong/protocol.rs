@@ -6,7 +6,7 @@ use crate::seq::Seq;
 ///
 /// # Implementing
 /// `ping` is called once per ping, with numbers that only grow; put the number into the message if
-/// the protocol can carry one, so that round trips are exact. `classify` sees every message that
+/// the protocol can carry one (`seq.value()`, since `Display` writes `#7`), so that round trips are exact. `classify` sees every message that
 /// comes in; an answer to a ping of the peer goes into [`Inbound::Ping`], or `None` where the layer
 /// below answers by itself.
 ///

@@ -1,7 +1,7 @@
 //! Runtimes and time: the only place where a clock is read.
 //!
-//! A runtime is a value that you pass: [`Tokio`], [`Smol`], or one of your own. A missing one is a
-//! compile error. Two small traits are all it takes; `examples/own_runtime.rs` writes one with a
+//! A runtime is a value that you pass: [`Tokio`], [`Smol`], or one of your own. There is no
+//! default to forget: without one the program does not compile. Two small traits are all it takes; `examples/own_runtime.rs` writes one with a
 //! thread and a condition variable.
 
 mod alarm;

@@ -1,7 +1,8 @@
 //! WebSocket: heartbeats on the stream that you already have; feature `websocket`.
 //!
-//! One line around a `WebSocketStream`, of `tokio-tungstenite` or, with [`Smol`](crate::Smol), of
-//! `async-tungstenite`, client or server:
+//! One line around a `WebSocketStream`, of `tokio-tungstenite` 0.30 or, with [`Smol`](crate::Smol), of
+//! `async-tungstenite` 0.35, client or server. (Both stand on `tungstenite` 0.30; for another version
+//! take [`Text::over`] or [`Wire`], which know no version.)
 //!
 //! ```
 //! # use liveness::{KeepaliveConfig, PingPong, Tokio, websocket};
@@ -42,7 +43,7 @@
 //! | the kernel's keepalive | the peer's kernel | every program: a stopped process goes on answering |
 //!
 //! `cargo test --all-features --test interop -- --ignored --nocapture frozen` shows the first two in
-//! headless Chromium: with its script blocked the page is found dead by text within the promised 3 s,
+//! headless Chromium (`.ci/setup-websocket` installs it): with its script blocked the page is found dead by text within the promised 3 s,
 //! while the browser goes on answering ping frames.
 //!
 //! Let the server ask and the page answer from its `onmessage`: the timers of a hidden page may fire

@@ -25,12 +25,14 @@ use outbox::Outbox;
 use parts::Parts;
 use transport::{Futures, Slice};
 
-/// A byte stream that is kept alive below the library that uses it, or fails with the verdict.
+/// A byte stream (`AsyncRead + AsyncWrite`) that is kept alive below the library that uses it, or
+/// fails with the verdict.
 ///
 /// Wrap the socket, give the wrapper to the library instead, and nothing else changes: pings are put
 /// between the library's frames, the pongs that answer them are taken out of what it reads, and
 /// everything else passes byte for byte, however it is cut into reads and writes. Where frames begin
-/// and end is told by a [`Wire`]; [`websocket::Wire`](crate::websocket::Wire) is one. It works by the
+/// and end is told by a [`Wire`]: [`websocket::Wire`](crate::websocket::Wire),
+/// [`mqtt::Wire`](crate::mqtt::Wire), or one of your own. It works by the
 /// traits of futures-io and, with feature `tokio`, of tokio-io.
 ///
 /// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a [`Dead`]
@@ -149,7 +151,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
-    /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period by which a
+    /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period (interval, silence or write stall) by which a
     /// busy stream's last byte may be dated late. It holds while the stream is read and a ping may be
     /// placed.
     ///
