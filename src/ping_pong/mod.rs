@@ -48,7 +48,8 @@ const ABSORBED_AT_ONCE: u32 = 32;
 /// * **Cancel safe.** Dropping a `next()` loses nothing; dropping a `send()` does what the transport
 ///   does, and is not held against the peer.
 /// * **After a close** the peer can go on talking. Nothing is asked or answered any more, so what
-///   is judged is plain silence, by the same [bound](Self::detection_bound).
+///   is judged is plain silence, by the same [bound](Self::detection_bound). A transport that
+///   refuses a heartbeat counts as closing: the refused ping was not asked.
 ///
 /// A message layer shows whole messages only, so one that takes longer to arrive than the limits
 /// allow looks like silence. [`with_activity`](Self::with_activity) lets bytes count.
