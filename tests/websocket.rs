@@ -637,8 +637,8 @@ fn pings_pongs_and_verdicts_are_counted() {
 #[test]
 fn async_tungstenite_on_smol_works_unchanged() {
     use async_tungstenite::{accept_async, client_async};
-    use liveness::rt::Runtime;
     use liveness::Smol;
+    use liveness::rt::Runtime;
     use smol::net::{TcpListener, TcpStream};
 
     let config = KeepaliveConfig::new()
