@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod support;
 mod wire_support;
 
 use std::pin::Pin;
@@ -23,7 +24,8 @@ use liveness::mqtt::{
 };
 use liveness::{Cause, KeepaliveConfig};
 use proptest::prelude::*;
-use wire_support::{Input, Script, Sim};
+use support::Sim;
+use wire_support::{Input, Script};
 
 type Stream = KeepaliveStream<Script, Wire, Sim>;
 

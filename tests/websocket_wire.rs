@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod support;
 mod wire_support;
 
 use std::io::Cursor;
@@ -19,10 +20,11 @@ use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{KeepaliveStream, Wire as _};
 use liveness::{KeepaliveConfig, Seq, websocket};
 use proptest::prelude::*;
+use support::Sim;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 use tungstenite::protocol::{Role, WebSocket};
-use wire_support::{Input, Script, Sim};
+use wire_support::{Input, Script};
 
 type Stream = KeepaliveStream<Script, websocket::Wire, Sim>;
 

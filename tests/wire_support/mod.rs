@@ -1,104 +1,18 @@
-//! What the tests of `KeepaliveStream` share: a clock to be turned by hand, a socket that does what a
-//! script says, and a wire for lines of text.
+//! What the tests of `KeepaliveStream` share: a socket that does what a script says, and a wire for lines
+//! of text.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{Incoming, Wire};
-use liveness::rt::{Runtime, Timer};
 use liveness::{KeepaliveConfig, Seq};
-
-/// Simulated time: it moves when told to, wakes whom it should, and counts how often it is asked.
-#[derive(Clone)]
-pub(crate) struct Sim(Arc<Mutex<State>>);
-
-struct State {
-    now: Instant,
-    asked: u64,
-    armed: u64,
-    waiting: Vec<(Instant, Waker)>,
-}
-
-pub(crate) struct SimTimer {
-    sim: Sim,
-    at: Instant,
-}
-
-impl Sim {
-    #[allow(clippy::disallowed_methods, reason = "simulated time starts anywhere")]
-    pub(crate) fn new() -> Self {
-        let (now, waiting) = (Instant::now(), Vec::new());
-        Self(Arc::new(Mutex::new(State {
-            now,
-            asked: 0,
-            armed: 0,
-            waiting,
-        })))
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        let due: Vec<_> = {
-            let mut state = self.0.lock().unwrap();
-            state.now += by;
-            let now = state.now;
-            let (due, waiting) = state.waiting.drain(..).partition(|(at, _)| *at <= now);
-            state.waiting = waiting;
-            due
-        };
-        due.into_iter().for_each(|(_, waker)| waker.wake());
-    }
-
-    /// How often the clock was read.
-    pub(crate) fn asked(&self) -> u64 {
-        self.0.lock().unwrap().asked
-    }
-
-    /// How often a timer was set or polled.
-    pub(crate) fn armed(&self) -> u64 {
-        self.0.lock().unwrap().armed
-    }
-}
-
-impl Runtime for Sim {
-    type Timer = SimTimer;
-
-    fn timer(&self, at: Instant) -> SimTimer {
-        SimTimer {
-            sim: self.clone(),
-            at,
-        }
-    }
-
-    fn now(&self) -> Instant {
-        let mut state = self.0.lock().unwrap();
-        state.asked += 1;
-        state.now
-    }
-}
-
-impl Timer for SimTimer {
-    fn reset(mut self: Pin<&mut Self>, at: Instant) {
-        self.at = at;
-    }
-
-    fn poll_expired(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.sim.0.lock().unwrap();
-        state.armed += 1;
-        if state.now >= self.at {
-            return Poll::Ready(());
-        }
-        state.waiting.push((self.at, cx.waker().clone()));
-        Poll::Pending
-    }
-}
 
 /// What a read finds next.
 #[derive(Debug, Clone)]
