@@ -319,6 +319,21 @@ fn the_wire_changes_the_interval() {
 }
 
 #[test]
+fn so_does_its_user() {
+    let (mut stream, sim) = stream(KeepaliveConfig::new());
+    read_all(&mut stream).unwrap();
+    let wrong = KeepaliveConfig::new().silence(S);
+    assert!(stream.set_config(wrong).is_err());
+    assert_eq!(stream.config(), &KeepaliveConfig::new());
+    stream
+        .set_config(KeepaliveConfig::new().interval(5 * S))
+        .unwrap();
+    sim.advance(5 * S);
+    read_all(&mut stream).unwrap();
+    assert_eq!(written(&stream), "?0\n");
+}
+
+#[test]
 fn a_configuration_that_cannot_work_ends_the_stream() {
     let config = KeepaliveConfig::new()
         .interval(S)

@@ -217,6 +217,19 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
         self.link.set_config(config)
     }
 
+    /// The configuration in force.
+    ///
+    /// ```
+    /// # use liveness::{KeepaliveConfig, PingPong, Protocol, Runtime};
+    /// fn config<T, P: Protocol, R: Runtime>(stream: &PingPong<T, P, R>) -> KeepaliveConfig {
+    ///     *stream.config()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn config(&self) -> &KeepaliveConfig {
+        self.link.keepalive.config()
+    }
+
     /// The round trips measured so far.
     ///
     /// ```

@@ -177,6 +177,7 @@ fn the_configuration_of_a_running_stream_can_change() {
         .interval(SECOND)
         .reply_timeout(SECOND);
     stream.set_config(quick).unwrap();
+    assert_eq!(stream.config(), &quick);
     assert_eq!(stream.detection_bound(), Some(2 * SECOND + SECOND / 16));
     assert!(matches!(
         world.run(stream.next()),

@@ -182,6 +182,24 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
         self.parts.link.probe_now();
     }
 
+    /// Changes the configuration of the running stream: see
+    /// [`Keepalive::set_config`](crate::Keepalive::set_config). What the [`Wire`] agrees on later
+    /// changes it again.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work; nothing changes then.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use liveness::{ConfigError, KeepaliveConfig, Runtime, io::{KeepaliveStream, Wire}};
+    /// fn relax<S, W: Wire, R: Runtime>(stream: &mut KeepaliveStream<S, W, R>) -> Result<(), ConfigError> {
+    ///     stream.set_config(KeepaliveConfig::new().interval(Duration::from_secs(300)))
+    /// }
+    /// ```
+    pub fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
+        self.parts.link.set_config(config)
+    }
+
     /// The configuration in force; the [`Wire`] may have [changed](Wire::reconfigure) it.
     ///
     /// ```
