@@ -33,8 +33,8 @@
 //! * **Any byte is life**, unless you ask for pongs only ([`Proof`]). Own writes never are.
 //! * **Our own pause is not the peer's death.** After a suspend, a debugger or a blocked executor the
 //!   peer is asked afresh ([`KeepaliveConfig::forgive_stall`]).
-//! * **For almost nothing.** A busy connection touches no timer and, after the first 16
-//!   operations of a burst, reads no clock.
+//! * **For almost nothing.** Reading and writing touches no timer and, after the first 16
+//!   operations of a burst, no clock.
 //!
 //! # The run loop
 //!

@@ -20,5 +20,7 @@ mod mqtt;
 mod network;
 mod peer;
 mod processes;
+#[cfg(any(feature = "mqtt", feature = "websocket"))]
+mod program;
 #[cfg(feature = "websocket")]
 mod websocket;

@@ -11,15 +11,15 @@ mod proxies;
 
 use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use liveness::mqtt::{Connect, Packet, Scanner, Version, Will};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
+use tokio::process::Command;
+
+use crate::program::Program;
 
 /// What a busy machine may add to a promise.
 const SLACK: Duration = Duration::from_secs(2);
@@ -33,69 +33,6 @@ fn tools() -> PathBuf {
 fn free_port() -> u16 {
     let listener = StdListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// A program that is ended with the test, and the lines that it says.
-struct Program {
-    child: Child,
-    lines: mpsc::UnboundedReceiver<String>,
-}
-
-impl Program {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; .ci/setup-mqtt installs it"));
-        let (say, lines) = mpsc::unbounded_channel();
-        listen(child.stdout.take().unwrap(), say.clone());
-        listen(child.stderr.take().unwrap(), say);
-        Self { child, lines }
-    }
-
-    /// What comes after `words` in the next line that has them.
-    async fn says(&mut self, words: &str) -> String {
-        let mut seen = Vec::new();
-        let found = tokio::time::timeout(Duration::from_secs(30), async {
-            while let Some(line) = self.lines.recv().await {
-                if let Some((_, rest)) = line.split_once(words) {
-                    return Some(rest.trim().to_owned());
-                }
-                seen.push(line);
-            }
-            None
-        });
-        match found.await {
-            Ok(Some(rest)) => rest,
-            ended => panic!("no {words:?} ({ended:?}); it said {seen:#?}"),
-        }
-    }
-
-    /// Everything that it has said and nobody has read.
-    fn said(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.lines.try_recv().ok()).collect()
-    }
-
-    /// Sends it a signal, by name.
-    async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().await;
-        assert!(sent.unwrap().success());
-    }
-}
-
-fn listen(pipe: impl AsyncRead + Send + Unpin + 'static, say: mpsc::UnboundedSender<String>) {
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(pipe).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            if say.send(line).is_err() {
-                break;
-            }
-        }
-    });
 }
 
 /// A Mosquitto of its own, on a port of its own.

@@ -106,6 +106,5 @@ async fn the_guard_in_front_of_mosquitto() {
     let row = seen.iter().rfind(|line| line.starts_with("lively "));
     let row = row.unwrap_or_else(|| panic!("no row: {seen:#?}"));
     assert!(row.contains("MQTT 5") && row.contains("1 s"), "{row}");
-    let ended = timeout(Duration::from_secs(20), guard.child.wait()).await;
-    assert!(ended.expect("it ends by itself").unwrap().success());
+    assert!(guard.end(Duration::from_secs(20)).await.success());
 }
