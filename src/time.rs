@@ -1,13 +1,15 @@
-//! Saturating arithmetic on [`Instant`]: a point too far away to be represented is *never*.
+//! Saturating arithmetic on [`Instant`]: a point too far away to be represented is *never*. And
+//! [`Newest`]: time that never runs back.
 //!
-//! Timeouts come from users and from peers, so `Duration::MAX` is an input like any other. Adding it
-//! to an `Instant` panics in the standard library; here it gives `None`, and `None` is also what
+//! Timeouts come from users and from peers, so `Duration::MAX` is an input like any other. Adding
+//! it to an `Instant` panics in the standard library; here it gives `None`, and `None` is also what
 //! every `poll_timeout` answers for "no deadline".
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// The shortest period a timer is asked for: Netty's floor, and the resolution of most timer wheels.
+/// The shortest period a timer is asked for: Netty's floor, and the resolution of most timer
+/// wheels.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 
 /// `at + after`, or `None` when that lies beyond what an `Instant` can hold.
@@ -43,6 +45,25 @@ pub(crate) const fn shorter(a: Duration, b: Duration) -> bool {
     a.as_nanos() < b.as_nanos()
 }
 
+/// The newest time that a machine was told: for it, time never runs back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Newest(Instant);
+
+impl Newest {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self(now)
+    }
+
+    /// Moves on to `now`. An older `now` counts as the newest.
+    #[inline]
+    pub(crate) fn advance(&mut self, now: Instant) -> Instant {
+        if now > self.0 {
+            self.0 = now;
+        }
+        self.0
+    }
+}
+
 /// A duration for people: three decimals at most, and none that say nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Brief(pub(crate) Duration);
@@ -74,6 +95,16 @@ mod tests {
         assert!(!reached(None, now));
         assert!(reached(Some(now), now));
         assert_eq!(nanos(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "any instant will do")]
+    fn an_older_now_counts_as_the_newest() {
+        let start = Instant::now();
+        let mut newest = Newest::new(start + SHORTEST);
+        assert_eq!(newest.advance(start), start + SHORTEST);
+        assert_eq!(newest.advance(start + 3 * SHORTEST), start + 3 * SHORTEST);
+        assert_eq!(newest.advance(start + 2 * SHORTEST), start + 3 * SHORTEST);
     }
 
     #[test]

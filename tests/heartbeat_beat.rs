@@ -136,7 +136,7 @@ async fn beats_are_numbered_named_and_fresh() {
                 origin: Origin::new("worker-1").unwrap(),
                 incarnation: 3,
                 seq: Seq::new(n),
-                interval: 5 * SECOND,
+                interval: Some(5 * SECOND),
                 payload: 7 * (n + 1),
             };
             assert_eq!(beat, expected);
@@ -275,14 +275,24 @@ async fn the_peer_sets_the_interval_through_the_ack() {
         .unwrap()
         .on_ack(|seq| match seq.value() {
             1 => Some(2 * SECOND),
-            2 => Some(Duration::ZERO), // asks for nothing
             3 => Some(10 * SECOND),
             _ => None,
         });
     assert!(tokio::time::timeout(30 * SECOND, beating).await.is_err());
     assert_times(&link.times(), &[0, 5000, 7000, 9000, 19_000, 29_000]);
     let promised: Vec<_> = link.beats().iter().map(|beat| beat.interval).collect();
-    assert_eq!(promised, [5, 5, 2, 2, 10, 10].map(|n| n * SECOND));
+    assert_eq!(promised, [5, 5, 2, 2, 10, 10].map(|n| Some(n * SECOND)));
+}
+
+/// Zero is off, here as everywhere.
+#[tokio::test(start_paused = true)]
+async fn an_ack_may_end_the_beats() {
+    let link = Link::new([]);
+    let beating = beat(link.clone(), Schedule::new(SECOND), Tokio, || 0)
+        .unwrap()
+        .on_ack(|seq| (seq.value() == 2).then_some(Duration::ZERO));
+    assert!(tokio::time::timeout(30 * SECOND, beating).await.is_err());
+    assert_times(&link.times(), &[0, 1000, 2000]);
 }
 
 /// The duty to be heard: never a gap longer than promised. Jitter only shortens.

@@ -36,7 +36,7 @@ fn numbered(seq: u64) -> Heartbeat<u64> {
         origin: Origin::new("n1").unwrap(),
         incarnation: 1,
         seq: Seq::new(seq),
-        interval: SECOND,
+        interval: Some(SECOND),
         payload: seq * 10,
     }
 }
@@ -173,7 +173,7 @@ async fn the_answer_sets_the_pace() {
     let (near, far) = connection(1024);
     let receiver = FramedReceiver::answering(far, |beat: &Heartbeat<u64>| Heartbeat {
         origin: Origin::new("server").unwrap(),
-        interval: 5 * SECOND,
+        interval: Some(5 * SECOND),
         ..beat.clone()
     });
     let beating = beat(
@@ -185,7 +185,7 @@ async fn the_answer_sets_the_pace() {
     .unwrap()
     .on_ack(|ack| {
         assert_eq!(ack.answer.origin.as_str(), "server");
-        Some(ack.answer.interval)
+        ack.answer.interval
     });
     tokio::spawn(beating);
     let start = Tokio.now();
@@ -193,7 +193,10 @@ async fn the_answer_sets_the_pace() {
     let mut beats = Vec::new();
     while beats.len() < 4 {
         if let WatchEvent::Beat(beat) = events.next().await.unwrap().unwrap() {
-            beats.push(((Tokio.now() - start).as_secs(), beat.interval.as_secs()));
+            beats.push((
+                (Tokio.now() - start).as_secs(),
+                beat.interval.unwrap().as_secs(),
+            ));
         }
     }
     assert_eq!(beats, [(0, 1), (5, 5), (10, 5), (15, 5)]);

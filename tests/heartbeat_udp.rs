@@ -28,7 +28,7 @@ fn numbered<P>(seq: u64, payload: P) -> Heartbeat<P> {
         origin: Origin::new("n1").unwrap(),
         incarnation: 1,
         seq: Seq::new(seq),
-        interval: SECOND,
+        interval: Some(SECOND),
         payload,
     }
 }

@@ -29,7 +29,7 @@ fn numbered(incarnation: u64, seq: u64) -> Heartbeat<u64> {
         origin: Origin::new("peer").unwrap(),
         incarnation,
         seq: Seq::new(seq),
-        interval: SECOND,
+        interval: Some(SECOND),
         payload: seq * 10,
     }
 }

@@ -1,28 +1,32 @@
-//! Failure detectors for peers that beat: from the heartbeats of one peer to the instant at which it
-//! is suspected, and the instant at which it is dead.
+//! Failure detectors for peers that beat: from the heartbeats of one peer to the instant at which
+//! it is suspected, and the instant at which it is dead.
 //!
-//! Every detector is a *deadline*: a beat moves it, and to watch a peer is to compare an instant. The
-//! loop around one is [`heartbeat::watch`](crate::heartbeat::watch); without async, wait for a beat until
-//! `suspect_at()` or `dead_at()`, report it with `on_heartbeat`, and compare. Beats that carry no number
-//! are counted with [`Seq::next`].
-//! [`FixedTimeout`] wants a beat within a time; [`MissedCount`] counts missed periods.
+//! Every detector is a *deadline*: a beat moves it, and to watch a peer is to compare an instant.
+//! The loop around one is [`heartbeat::watch`](crate::heartbeat::watch); without async, wait for a
+//! beat until `suspect_at()` or `dead_at()`, report it with `on_heartbeat`, and compare. Beats that
+//! carry no number are counted with [`Seq::next`]. [`FixedTimeout`] wants a beat within a time;
+//! [`MissedCount`] counts missed periods.
 
 mod fixed;
 mod missed;
+mod life;
+mod peer;
 
 use std::time::{Duration, Instant};
 
 pub use fixed::FixedTimeout;
+pub use life::{Life, Order};
 pub use missed::MissedCount;
+pub use peer::{Heard, Peer, Silence, Status};
 
 use crate::seq::Seq;
 
 /// Decides from one peer's heartbeats when it is suspected and when it is dead.
 ///
-/// Sans-I/O: `on_heartbeat` reports a beat, the two deadlines say what follows if none comes. A beat
-/// whose number is not greater than the greatest seen is late or doubled and moves nothing; a peer
-/// that restarts its numbers needs a [`reset`](Self::reset). A `now` older than that of the last beat
-/// counts as that one.
+/// Sans-I/O: `on_heartbeat` reports a beat, the two deadlines say what follows if none comes. A
+/// beat whose number is not greater than the greatest seen is late or doubled and moves nothing; a
+/// peer that restarts its numbers needs a [`reset`](Self::reset). A `now` older than that of the
+/// last beat counts as that one.
 ///
 /// # Laws
 /// * `suspect_at() <= dead_at()` where both exist.
@@ -43,62 +47,19 @@ use crate::seq::Seq;
 /// ```
 pub trait FailureDetector {
     /// The beat `seq` came at `now`.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Seq, detector::{FailureDetector, FixedTimeout}};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut detector = FixedTimeout::new(10 * s, start);
-    /// detector.on_heartbeat(Seq::new(7), start + s);
-    /// detector.on_heartbeat(Seq::new(7), start + 2 * s); // a double: moves nothing
-    /// assert_eq!(detector.dead_at(), Some(start + 11 * s));
-    /// ```
     fn on_heartbeat(&mut self, seq: Seq, now: Instant);
 
     /// When the peer is to be suspected if no beat comes; `None` for never.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::detector::{FailureDetector, FixedTimeout};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// let detector = FixedTimeout::new(10 * s, start).suspect_after(4 * s);
-    /// assert_eq!(detector.suspect_at(), Some(start + 4 * s));
-    /// ```
     fn suspect_at(&self) -> Option<Instant>;
 
     /// When the peer is dead if no beat comes; `None` for never.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::detector::{FailureDetector, FixedTimeout};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// assert_eq!(FixedTimeout::new(10 * s, start).dead_at(), Some(start + 10 * s));
-    /// ```
     fn dead_at(&self) -> Option<Instant>;
 
     /// How much of the way to its death the peer has gone: 0 at a beat, at least 1 exactly when
     /// `now >= dead_at()`. For showing; decide by the deadlines.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::detector::{FailureDetector, FixedTimeout};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// assert_eq!(FixedTimeout::new(10 * s, start).suspicion(start + 2 * s), 0.2);
-    /// ```
     fn suspicion(&self, now: Instant) -> f64;
 
     /// Starts over at `now` as if the peer had just been met, with any number as its next.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Seq, detector::{FailureDetector, FixedTimeout}};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut detector = FixedTimeout::new(10 * s, start);
-    /// detector.on_heartbeat(Seq::new(41), start);
-    /// detector.reset(start + s); // the peer restarted
-    /// detector.on_heartbeat(Seq::new(0), start + 2 * s);
-    /// assert_eq!(detector.dead_at(), Some(start + 12 * s));
-    /// ```
     fn reset(&mut self, now: Instant);
 }
 

@@ -1,17 +1,21 @@
-//! Heartbeats between peers: [`beat`] on the one side, [`watch`] on the other, any transport between.
+//! Heartbeats between peers: [`beat`] on the one side, [`watch`] on the other, any transport
+//! between.
 //!
 //! Use this where a peer says of its own accord that it lives, and something with it: its load, its
 //! version, the length of its queue. To *ask* a peer on a connection that carries other messages,
 //! use [`PingPong`](crate::PingPong).
 //!
-//! A [`Heartbeat`] says who beats, in which life, which beat of it this is, and how soon the next one
-//! comes; and it carries a [`Payload`] of your own. Three parts, each of which can be yours:
+//! A [`Heartbeat`] says who beats, in which life, which beat of it this is, and how soon the next
+//! one comes; and it carries a [`Payload`] of your own. Three parts, each of which can be yours:
 //!
 //! | part | comes with | yours by |
 //! | --- | --- | --- |
 //! | what is sent | `()`, `u64`, `Bytes`, `String` | [`Payload`] |
-//! | how it gets there | [`memory`], `framed` (feature `tcp`), `udp` (feature `udp`) | [`HeartbeatSender`], [`HeartbeatReceiver`] |
-//! | when silence is death | [`FixedTimeout`](crate::detector::FixedTimeout) and others | [`FailureDetector`](crate::detector::FailureDetector) |
+//! | how it gets there | [`memory`], `framed` (feature `tcp`), `udp` (feature `udp`) | [`HeartbeatSender`] |
+//! | when silence is death | [`FixedTimeout`] and others | [`FailureDetector`] |
+//!
+//! [`FixedTimeout`]: crate::detector::FixedTimeout
+//! [`FailureDetector`]: crate::detector::FailureDetector
 //!
 //! ```
 //! use std::time::Duration;
@@ -21,7 +25,8 @@
 //! use liveness::heartbeat::{Origin, Schedule, WatchEvent, beat, memory, watch};
 //! use liveness::rt::Runtime;
 //!
-//! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+//! # tokio::runtime::Builder::new_current_thread()
+//! #     .enable_time().start_paused(true).build().unwrap().block_on(async {
 //! let (sender, receiver) = memory::channel(8);
 //!
 //! // One side: a beat every second.
@@ -38,21 +43,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 
-mod beat;
-#[cfg(feature = "tcp")]
-pub mod framed;
-pub mod memory;
 mod schedule;
-mod transport;
-#[cfg(feature = "udp")]
-pub mod udp;
+mod pace;
+mod beating;
+mod event;
 mod watch;
+mod transport;
+pub mod memory;
+#[cfg(feature = "tcp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tcp")))]
+pub mod framed;
+#[cfg(feature = "udp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "udp")))]
+pub mod udp;
 
 pub use async_trait::async_trait;
 
-pub use beat::{BeatError, Beating, Failure, beat};
+pub use beating::{BeatError, Beating, Failure, beat};
+pub use event::WatchEvent;
 pub use schedule::Schedule;
 pub use transport::{HeartbeatReceiver, HeartbeatSender};
-pub use watch::{Silence, Watch, WatchEvent, watch};
+pub use watch::{Watch, watch};
 
+pub use crate::detector::Silence;
 pub use crate::message::{Heartbeat, Origin, Payload};

@@ -10,14 +10,15 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::schedule::Pace;
+use super::pace::Pace;
 use super::{Heartbeat, HeartbeatSender, Origin, Schedule};
 use crate::error::ConfigError;
 use crate::rt::{Alarm, Runtime};
 use crate::seq::Seq;
 use crate::time::later;
 
-/// Beats: sends a heartbeat with a fresh payload whenever the schedule says so, until too many fail.
+/// Beats: sends a heartbeat with a fresh payload whenever the schedule says so, until too many
+/// fail.
 ///
 /// The loop is the future that it returns. Nothing is spawned: await it, put it into a `join!` or
 /// `select!` beside your work, or spawn it. Dropping it ends the beats and leaves nothing behind.
@@ -36,7 +37,8 @@ use crate::time::later;
 /// use liveness::heartbeat::{Origin, Schedule, beat, memory};
 /// use liveness::{HeartbeatReceiver, Tokio};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread()
+/// #     .enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let (sender, mut receiver) = memory::channel(8);
 /// let mut queued = 0;
 /// let beating = beat(sender, Schedule::new(Duration::from_secs(1)), Tokio, move || {
@@ -89,18 +91,32 @@ where
 /// It is `Unpin`, so `&mut beating` can be a branch of a `select!` in a loop.
 ///
 /// ```
-/// use liveness::heartbeat::{Beating, BeatError, memory};
-/// # use liveness::Tokio;
-/// # async fn work() {}
+/// use std::time::Duration;
+/// use liveness::heartbeat::{Schedule, beat, memory};
+/// use liveness::{HeartbeatReceiver, Tokio};
 ///
-/// type Reports = Beating<'static, memory::Sender<u64>, Tokio, fn() -> u64>;
-///
-/// async fn work_while_beating(mut beating: Beating) -> Result<(), BeatError<memory::Closed>> {
-///     tokio::select! {
-///         never = &mut beating => match never? {},
-///         () = work() => Ok(()),
-///     }
+/// # tokio::runtime::Builder::new_current_thread()
+/// #     .enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let second = Duration::from_secs(1);
+/// let (sender, mut receiver) = memory::channel(8);
+/// let mut acks = 0;
+/// let mut beating = beat(sender, Schedule::new(second), Tokio, || "busy")?.on_ack(move |()| {
+///     acks += 1;
+///     (acks == 2).then_some(10 * second) // slow down once all is well
+/// });
+/// tokio::select! {
+///     never = &mut beating => match never? {},
+///     () = tokio::time::sleep(25 * second) => {} // the work
 /// }
+/// drop(beating);
+///
+/// // Each beat promises the next one, so the watch of the peer knows of the new pace.
+/// let mut promised = Vec::new();
+/// while let Ok(beat) = receiver.recv().await {
+///     promised.push(beat.interval.unwrap().as_secs());
+/// }
+/// assert_eq!(promised, [1, 1, 10, 10]);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[must_use = "nothing beats unless the future is polled"]
 pub struct Beating<'a, S: HeartbeatSender, R, F> {
@@ -131,16 +147,6 @@ struct Loop<'a, S: HeartbeatSender, R, F> {
 /// The four setters have their effect before the first poll.
 impl<'a, S: HeartbeatSender, R, F> Beating<'a, S, R, F> {
     /// Who beats. Default: the empty name.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Tokio, heartbeat::{Origin, Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let beating = beat(sender, schedule, Tokio, || ())?.origin(Origin::new("worker-1")?);
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     pub fn origin(self, origin: Origin) -> Self {
         self.change(|beats| beats.origin = origin)
     }
@@ -149,57 +155,21 @@ impl<'a, S: HeartbeatSender, R, F> Beating<'a, S, R, F> {
     /// beats for old ones. Default 0.
     ///
     /// A counter on disk will do, or the wall clock at the start of the program.
-    ///
-    /// ```
-    /// # use std::time::{Duration, SystemTime, UNIX_EPOCH};
-    /// # use liveness::{Tokio, heartbeat::{Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    /// let beating = beat(sender, schedule, Tokio, || ())?.incarnation(started.as_secs());
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     pub fn incarnation(self, incarnation: u64) -> Self {
         self.change(|beats| beats.incarnation = incarnation)
     }
 
-    /// Sees the ack of each beat that got through; the interval that it returns, if any, holds from
-    /// this beat on. Default: acks are dropped.
+    /// Sees the ack of each beat that got through, and may return another interval, which holds
+    /// from this beat on; `None` changes nothing. Default: acks are dropped.
     ///
-    /// That is how a server sets the pace of its clients, as Nacos does with `clientBeatInterval`.
-    /// Zero changes nothing; less than 1 ms counts as 1 ms.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Tokio, heartbeat::{Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let mut acks = 0;
-    /// let beating = beat(sender, schedule, Tokio, || ())?.on_ack(move |()| {
-    ///     acks += 1;
-    ///     (acks == 10).then_some(Duration::from_secs(5)) // slow down once all is well
-    /// });
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// In this way a server sets the pace of its clients, as Nacos does with `clientBeatInterval`.
+    /// Zero is off: no further beat. Less than 1 ms counts as 1 ms.
     pub fn on_ack(self, see: impl FnMut(S::Ack) -> Option<Duration> + Send + 'a) -> Self {
         self.change(|beats| beats.on_ack = Some(Box::new(see)))
     }
 
-    /// Sees each failure, and how many there have been in a row, this one counted. Default: only the
-    /// last one is seen, in the [`BeatError`].
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Tokio, heartbeat::{Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let beating = beat(sender, schedule, Tokio, || ())?
-    ///     .on_failure(|failure, in_a_row| eprintln!("beat failed ({in_a_row} in a row): {failure}"));
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// Sees each failure, and how many there have been in a row, this one counted. Default: only
+    /// the last one is seen, in the [`BeatError`].
     pub fn on_failure(self, see: impl FnMut(&Failure<S::Error>, u32) + Send + 'a) -> Self {
         self.change(|beats| beats.on_failure = Some(Box::new(see)))
     }
@@ -272,7 +242,7 @@ where
                 origin: self.origin.clone(),
                 incarnation: self.incarnation,
                 seq,
-                interval: pace.interval(),
+                interval: Some(pace.interval()),
                 payload: (self.payload)(),
             };
             match self.send(beat, pace.send_timeout(), &mut alarm).await {
@@ -287,7 +257,7 @@ where
                     if let Some(see) = &mut self.on_failure {
                         see(&failure, failures);
                     }
-                    if failures == self.schedule.failures() {
+                    if failures == self.schedule.max_failures {
                         return Err(BeatError {
                             failures,
                             seq,
@@ -342,20 +312,12 @@ pub enum Failure<E> {
         /// The [limit](Schedule::send_timeout) in force.
         after: Duration,
     },
-    /// The sender said so.
+    /// The sender failed.
     #[error("{0}")]
-    Transport(E),
+    Transport(#[source] E),
 }
 
 /// Why [`beat`] ended: as many beats in a row failed as [may](Schedule::max_failures).
-///
-/// ```
-/// use liveness::heartbeat::{BeatError, Failure};
-///
-/// fn is_slow<E>(error: &BeatError<E>) -> bool {
-///     matches!(error.failure, Failure::TimedOut { .. })
-/// }
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} failed, the last one {seq}: {failure}", in_a_row(*failures))]
 #[non_exhaustive]
@@ -365,6 +327,7 @@ pub struct BeatError<E> {
     /// The number of the last one.
     pub seq: Seq,
     /// Why the last one failed.
+    #[source]
     pub failure: Failure<E>,
 }
 
