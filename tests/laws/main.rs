@@ -63,12 +63,12 @@
 
 mod cases;
 mod config;
+mod connection;
 mod detector;
 mod idle;
 mod keepalive;
 mod machine;
 mod measures;
-mod sim;
 
 use std::sync::LazyLock;
 use std::time::Instant;

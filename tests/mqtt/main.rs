@@ -15,8 +15,13 @@ mod bad_input;
 mod broker;
 mod client;
 mod codec;
+#[path = "../common/mod.rs"]
+mod common;
 mod scanner;
 mod sessions;
+#[path = "../support/mod.rs"]
+mod support;
+mod wire;
 
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,6 @@
 //! Heartbeats over framed connections: acks matched by number, answers that hold nothing back, and
 //! whatever a wrong or a hanging peer may do. In-memory streams on simulated time.
 #![cfg(all(feature = "tokio", feature = "tcp"))]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail as tests do"
-)]
 
 use std::time::Duration;
 

@@ -1,11 +1,9 @@
 //! The event sequence of Netty's `IdleStateHandler`, on 300 scripts recorded from the real one.
 //!
-//! `tests/vectors/netty_idle.jsonl` holds one script a line: three periods in µs (0 is off), what was
+//! `tests/systems/vectors/netty_idle.jsonl` holds one script a line: three periods in µs (0 is off), what was
 //! read and written when, and every event that the handler fired, first ones marked.
 #![allow(
     clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::unwrap_used,
     reason = "a test: any instant will do as the origin, and a bad vector file is a failure"
 )]
 

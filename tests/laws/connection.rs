@@ -26,7 +26,7 @@ pub(crate) enum Answer {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct World {
+pub(crate) struct Scenario {
     /// What the peer does with each ping, in turn.
     pub(crate) answers: Vec<Answer>,
     /// The protocol has no numbers in its pongs.
@@ -70,8 +70,8 @@ enum Happening {
     Resume,
 }
 
-struct Sim<'a> {
-    world: &'a World,
+struct Connection<'a> {
+    scenario: &'a Scenario,
     keepalive: Keepalive,
     /// Ordered by time, then by arrival.
     future: BTreeMap<(u64, u64), Happening>,
@@ -83,11 +83,11 @@ struct Sim<'a> {
     record: Record,
 }
 
-/// Runs `config` in `world`.
-pub(crate) fn run(config: KeepaliveConfig, world: &World) -> Record {
+/// Runs `config` in `scenario`.
+pub(crate) fn run(config: KeepaliveConfig, scenario: &Scenario) -> Record {
     let keepalive = Keepalive::new(config, origin()).expect("an accepted configuration");
-    let mut sim = Sim {
-        world,
+    let mut connection = Connection {
+        scenario,
         keepalive,
         future: BTreeMap::new(),
         count: 0,
@@ -97,9 +97,9 @@ pub(crate) fn run(config: KeepaliveConfig, world: &World) -> Record {
         newest_answered: None,
         record: Record::default(),
     };
-    sim.prepare();
-    while sim.step() {}
-    sim.record
+    connection.prepare();
+    while connection.step() {}
+    connection.record
 }
 
 fn instant(nanos: u64) -> Instant {
@@ -113,24 +113,24 @@ fn turn<T: Copy>(of: &[T], nth: usize) -> Option<T> {
 /// Nothing that happens of itself happens more often than this.
 const LEAST_GAP: u64 = 100_000;
 
-impl Sim<'_> {
+impl Connection<'_> {
     fn prepare(&mut self) {
         for (gaps, happening) in [
-            (&self.world.babble, Happening::Data),
-            (&self.world.writes, Happening::Write),
+            (&self.scenario.babble, Happening::Data),
+            (&self.scenario.writes, Happening::Write),
         ] {
             let (mut at, mut nth) = (0, 0);
             while let Some(gap) = turn(gaps, nth) {
                 at += gap.max(LEAST_GAP);
                 nth += 1;
-                if at > self.world.end {
+                if at > self.scenario.end {
                     break;
                 }
                 self.count += 1;
                 self.future.insert((at, self.count), happening);
             }
         }
-        for &(from, span) in &self.world.pauses {
+        for &(from, span) in &self.scenario.pauses {
             self.plan(from, Happening::Pause);
             self.plan(from + span, Happening::Resume);
         }
@@ -143,7 +143,7 @@ impl Sim<'_> {
 
     /// When our process gets to see something that happens at `at`.
     fn awake(&self, at: u64) -> u64 {
-        let stalls = self.world.stalls.iter();
+        let stalls = self.scenario.stalls.iter();
         stalls.fold(at, |at, &(from, span)| {
             if at >= from && at < from + span {
                 from + span
@@ -173,7 +173,7 @@ impl Sim<'_> {
             (happens, None) => happens,
             (_, due) => due,
         };
-        let Some((now, is_timer)) = next.filter(|&(now, _)| now <= self.world.end) else {
+        let Some((now, is_timer)) = next.filter(|&(now, _)| now <= self.scenario.end) else {
             return false;
         };
         self.now = now;
@@ -190,7 +190,7 @@ impl Sim<'_> {
         while let Some(event) = self.keepalive.handle_timeout(instant(now)) {
             match event {
                 KeepaliveEvent::Ping(seq) => {
-                    let delay = turn(&self.world.flushes, self.record.issued.len());
+                    let delay = turn(&self.scenario.flushes, self.record.issued.len());
                     self.record.issued.push(now);
                     match delay {
                         Some(delay) if delay > 0 => self.plan(now + delay, Happening::Flush(seq)),
@@ -213,7 +213,7 @@ impl Sim<'_> {
     fn happen(&mut self, happening: Happening, now: u64) {
         match happening {
             Happening::Data | Happening::Pong(_)
-                if self.world.cut.is_some_and(|cut| now >= cut) => {}
+                if self.scenario.cut.is_some_and(|cut| now >= cut) => {}
             Happening::Data | Happening::Pong(_) if self.paused => self.unread.push(happening),
             Happening::Data => {
                 self.record.received.push(now);
@@ -269,7 +269,7 @@ impl Sim<'_> {
         self.record.sent.push(now);
         self.keepalive.on_ping_sent(seq, instant(now));
         let nth = seq.value() as usize;
-        let (delay, answers) = match turn(&self.world.answers, nth) {
+        let (delay, answers) = match turn(&self.scenario.answers, nth) {
             Some(Answer::Numbered(delay)) => (delay, Some(seq)),
             Some(Answer::Stale(delay, back)) => match seq.value().checked_sub(back) {
                 Some(older) => (delay, Some(Seq::new(older))),
@@ -278,7 +278,7 @@ impl Sim<'_> {
             Some(Answer::Unknown(delay)) => (delay, Some(Seq::new(seq.value() + 1_000_000))),
             Some(Answer::Nothing) | None => return,
         };
-        let answers = answers.filter(|_| !self.world.bare);
+        let answers = answers.filter(|_| !self.scenario.bare);
         self.plan(now + delay, Happening::Pong(answers));
     }
 }

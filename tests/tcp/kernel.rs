@@ -3,8 +3,6 @@
 
 #![cfg(feature = "tcp")]
 #![allow(
-    clippy::unwrap_used,
-    clippy::panic,
     clippy::disallowed_methods,
     reason = "helpers of tests fail by panicking; what is measured here is the kernel's own time"
 )]

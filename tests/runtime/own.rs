@@ -1,9 +1,7 @@
 //! A third runtime, as a user writes it: the one of `examples/own_runtime.rs`, put to the test. It
 //! runs in real time, since it is a clock and a thread of the user's own.
 
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../examples/own_runtime.rs"]
+#[path = "../../examples/own_runtime.rs"]
 mod example;
 
 use std::time::Duration;

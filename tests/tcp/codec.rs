@@ -1,11 +1,6 @@
 //! The TCP frames: golden bytes, any chunking, any garbage, and the two traits that carry them.
 
 #![cfg(feature = "tcp")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use liveness::tcp::{Frame, Frames, TcpCodec};

@@ -1,18 +1,14 @@
 //! The one timer driver: the traps it settles for everybody else, and its wake-ups.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
-
-mod support;
-
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use crate::support::{Sim, World};
 use futures::future::poll_fn;
 use liveness::rt::{Alarm, Runtime, Timer};
-use support::{Sim, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,10 +1,6 @@
 //! `track`: the events of a socket against what was really done to it, what the watching costs the
 //! socket, and that nothing gets lost on the way through.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
-
-mod support;
-
 use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
@@ -14,13 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use crate::support::{ByteEnd, Counts, LinkConfig, Sim, World, bytes};
 use futures::io::{AsyncRead, AsyncWrite};
 use futures::stream::FusedStream;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt};
 use liveness::io::{IdleEvents, Tracked, track};
 use liveness::{IdleConfig, IdleEvent, IdleKind};
 use proptest::prelude::*;
-use support::{ByteEnd, Counts, LinkConfig, Sim, World, bytes};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);

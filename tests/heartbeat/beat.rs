@@ -1,12 +1,6 @@
 //! The sending loop on simulated time: it keeps its schedule whatever the acks do, gives each beat
 //! its time, counts failures, never bursts, and leaves nothing behind.
 #![cfg(feature = "tokio")]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail as tests do"
-)]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

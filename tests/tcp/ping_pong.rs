@@ -3,8 +3,6 @@
 
 #![cfg(all(feature = "tcp", feature = "tokio"))]
 #![allow(
-    clippy::unwrap_used,
-    clippy::panic,
     clippy::disallowed_methods,
     reason = "helpers of tests fail by panicking; the clock is the simulated one"
 )]

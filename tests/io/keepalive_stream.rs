@@ -1,14 +1,5 @@
 //! `KeepaliveStream` with a wire for lines of text, in simulated time: what is written where, what is
 //! taken out, and when the verdict comes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-mod wire_support;
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -17,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use crate::common::{Input, Lines, Script};
+use crate::support::Sim;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{Incoming, KeepaliveStream, MOST_HELD, Wire, verdict};
 use liveness::{Cause, KeepaliveConfig, PingWhen, Proof, Seq};
 use proptest::prelude::*;
-use support::Sim;
-use wire_support::{Input, Lines, Script};
 
 type Stream = KeepaliveStream<Script, Lines, Sim>;
 

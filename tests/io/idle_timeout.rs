@@ -1,18 +1,14 @@
 //! `IdleTimeout`: a socket that fails when it should, tells both halves, and never throws away what
 //! has arrived.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
-
-mod support;
-
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use crate::support::{ByteEnd, Counts, Faults, Link, LinkConfig, Sim, World, bytes};
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, future::join};
 use liveness::io::IdleTimeout;
 use proptest::prelude::*;
-use support::{ByteEnd, Counts, Faults, Link, LinkConfig, Sim, World, bytes};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,10 +1,4 @@
 //! The bytes of a heartbeat: what is written is read back, and any other bytes are one clear error.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail as tests do"
-)]
 
 use std::time::Duration;
 

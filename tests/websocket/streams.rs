@@ -1,11 +1,5 @@
 //! `KeepaliveStream` under tokio-tungstenite: on links that die in simulated time, and on loopback.
 #![cfg(all(feature = "websocket", feature = "tokio"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 #![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::time::Duration;

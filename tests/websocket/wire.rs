@@ -1,30 +1,21 @@
 //! `websocket::Wire` below tungstenite: its own parser and its own streams are the oracle.
 #![cfg(feature = "websocket")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-mod wire_support;
 
 use std::io::Cursor;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::common::{Input, Script};
+use crate::support::Sim;
 use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{KeepaliveStream, Wire as _};
 use liveness::{KeepaliveConfig, Seq, websocket};
 use proptest::prelude::*;
-use support::Sim;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 use tungstenite::protocol::{Role, WebSocket};
-use wire_support::{Input, Script};
 
 type Stream = KeepaliveStream<Script, websocket::Wire, Sim>;
 

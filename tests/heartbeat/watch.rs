@@ -1,12 +1,6 @@
 //! The verdicts of a watch on simulated time: never early, once a silence, taken back by a fresh
 //! beat and by nothing else, and not passed for this side's own stalls.
 #![cfg(feature = "tokio")]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail as tests do"
-)]
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,12 +1,6 @@
 //! Heartbeats as datagrams: over links that lose, double and reorder them, on simulated time; and
 //! over real sockets on loopback.
 #![cfg(all(feature = "tokio", feature = "udp"))]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail as tests do"
-)]
 
 use std::collections::VecDeque;
 use std::io;

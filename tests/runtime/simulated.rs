@@ -1,17 +1,13 @@
 //! The simulated runtime and links that the other tests stand on, tested themselves.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
-
-mod support;
-
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::support::{Faults, LinkConfig, Sim, World, bytes, messages};
 use futures::future::poll_fn;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, SinkExt, StreamExt};
 use liveness::rt::{Runtime, Timer};
-use support::{Faults, LinkConfig, Sim, World, bytes, messages};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -2,20 +2,13 @@
 //!
 //! The view that it is compared with is a splitter of whole buffers, written here.
 #![cfg(feature = "mqtt")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-mod wire_support;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::common::{Input, Script};
+use crate::support::Sim;
 use bytes::BytesMut;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{KeepaliveStream, verdict};
@@ -24,8 +17,6 @@ use liveness::mqtt::{
 };
 use liveness::{Cause, KeepaliveConfig};
 use proptest::prelude::*;
-use support::Sim;
-use wire_support::{Input, Script};
 
 type Stream = KeepaliveStream<Script, Wire, Sim>;
 

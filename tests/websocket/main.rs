@@ -1,0 +1,16 @@
+//! WebSocket: messages of real libraries under `PingPong`, and `websocket::Wire` below them.
+#![cfg(feature = "websocket")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod messages;
+mod streams;
+#[path = "../support/mod.rs"]
+mod support;
+mod wire;
