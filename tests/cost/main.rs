@@ -3,7 +3,6 @@
 //!
 //! One test, since there is one allocator for all threads. `cargo bench --bench versus -- heap` and
 //! `-- memory` compare the same with what others take.
-#![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -4,10 +4,10 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::support::{ByteEnd, Counts, Faults, Link, LinkConfig, Sim, World, bytes};
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, future::join};
 use liveness::io::IdleTimeout;
+use liveness::test_util::{ByteEnd, Counts, Link, LinkConfig, Sim, World, bytes};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,16 +20,13 @@ fn socket(world: &World, after: Duration, config: LinkConfig) -> (Socket, ByteEn
 }
 
 fn narrow() -> LinkConfig {
-    LinkConfig {
-        room: 4,
-        ..LinkConfig::default()
-    }
+    LinkConfig::new().room(4)
 }
 
 #[test]
 fn a_read_fails_when_nothing_has_moved() {
     let mut world = World::new();
-    let (mut socket, mut far, _) = socket(&world, 10 * SECOND, LinkConfig::default());
+    let (mut socket, mut far, _) = socket(&world, 10 * SECOND, LinkConfig::new());
     let sim = world.sim.clone();
     world.run(async {
         sim.sleep(7 * SECOND).await;
@@ -65,7 +62,7 @@ fn a_read_fails_when_nothing_has_moved() {
 #[test]
 fn both_directions_count() {
     let mut world = World::new();
-    let (socket, mut far, _) = socket(&world, 10 * SECOND, LinkConfig::default());
+    let (socket, mut far, _) = socket(&world, 10 * SECOND, LinkConfig::new());
     let (mut reader, mut writer) = socket.split();
     let sim = world.sim.clone();
     let upload = async {
@@ -133,7 +130,7 @@ fn what_has_arrived_can_be_read_also_after_the_verdict() {
 #[test]
 fn a_late_reader_finds_its_bytes_and_no_error() {
     let mut world = World::new();
-    let (mut socket, mut far, _) = socket(&world, 10 * SECOND, LinkConfig::default());
+    let (mut socket, mut far, _) = socket(&world, 10 * SECOND, LinkConfig::new());
     let sim = world.sim.clone();
     world.run(async {
         assert!(socket.read(&mut [0; 4]).now_or_never().is_none());
@@ -150,7 +147,7 @@ fn a_late_reader_finds_its_bytes_and_no_error() {
 #[test]
 fn an_end_of_file_is_no_timeout() {
     let mut world = World::new();
-    let (mut socket, far, link) = socket(&world, 10 * SECOND, LinkConfig::default());
+    let (mut socket, far, link) = socket(&world, 10 * SECOND, LinkConfig::new());
     let sim = world.sim.clone();
     world.run(async {
         drop(far);
@@ -168,7 +165,7 @@ fn an_end_of_file_is_no_timeout() {
 #[test]
 fn zero_is_off_and_asks_nothing() {
     let mut world = World::new();
-    let (mut socket, mut far, _) = socket(&world, Duration::ZERO, LinkConfig::default());
+    let (mut socket, mut far, _) = socket(&world, Duration::ZERO, LinkConfig::new());
     let before = world.sim.counts();
     world.run(async {
         for _ in 0..1000 {
@@ -185,7 +182,7 @@ fn zero_is_off_and_asks_nothing() {
 #[test]
 fn a_busy_socket_asks_for_hardly_anything() {
     let mut world = World::new();
-    let (socket, mut far, _) = socket(&world, 16 * SECOND, LinkConfig::default());
+    let (socket, mut far, _) = socket(&world, 16 * SECOND, LinkConfig::new());
     let (mut reader, mut writer) = halves(socket);
     let sim = world.sim.clone();
     world.spawn(async move {
@@ -211,7 +208,7 @@ fn a_busy_socket_asks_for_hardly_anything() {
 #[test]
 fn a_burst_of_writes_beside_a_waiting_reader_is_dated_in_time() {
     let mut world = World::new();
-    let (socket, _far, _) = socket(&world, 16 * SECOND, LinkConfig::default());
+    let (socket, _far, _) = socket(&world, 16 * SECOND, LinkConfig::new());
     let (mut reader, mut writer) = halves(socket);
     let sim = world.sim.clone();
     let burst = async {
@@ -251,7 +248,7 @@ proptest! {
     ) {
         let mut world = World::new();
         let after = Duration::from_millis(period);
-        let (socket, mut far, _) = socket(&world, after, LinkConfig::default());
+        let (socket, mut far, _) = socket(&world, after, LinkConfig::new());
         let (mut reader, mut writer) = halves(socket);
         let sim = world.sim.clone();
         let traffic = async {

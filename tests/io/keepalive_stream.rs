@@ -9,9 +9,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::common::{Input, Lines, Script};
-use crate::support::Sim;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{Incoming, KeepaliveStream, MOST_HELD, Wire};
+use liveness::test_util::Sim;
 use liveness::{Cause, Dead, KeepaliveConfig, PingWhen, Proof, Seq};
 use proptest::prelude::*;
 

@@ -10,6 +10,4 @@
 mod common;
 mod idle_timeout;
 mod keepalive_stream;
-#[path = "../support/mod.rs"]
-mod support;
 mod track;

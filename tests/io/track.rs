@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use crate::support::{ByteEnd, Counts, LinkConfig, Sim, World, bytes};
 use futures::io::{AsyncRead, AsyncWrite};
 use futures::stream::FusedStream;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt};
 use liveness::io::{IdleEvents, Tracked, track};
+use liveness::test_util::{ByteEnd, Counts, LinkConfig, Sim, World, bytes};
 use liveness::{IdleConfig, IdleEvent, IdleKind};
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ const MILLI: Duration = Duration::from_millis(1);
 type Log = Rc<RefCell<Vec<(Duration, IdleEvent)>>>;
 
 fn tracked(world: &World, config: IdleConfig) -> (Tracked<ByteEnd, Sim>, IdleEvents<Sim>, ByteEnd) {
-    let (near, far, _) = bytes(&world.sim, LinkConfig::default());
+    let (near, far, _) = bytes(&world.sim, LinkConfig::new());
     let (socket, events) = track(near, config, world.sim.clone());
     (socket, events, far)
 }
@@ -227,10 +227,7 @@ fn an_end_of_file_and_empty_operations_are_no_activity() {
 #[test]
 fn a_large_write_that_makes_progress_is_not_idle() {
     let mut world = World::new();
-    let config = LinkConfig {
-        room: 1024,
-        ..LinkConfig::default()
-    };
+    let config = LinkConfig::new().room(1024);
     let (near, mut far, _) = bytes(&world.sim, config);
     let idle = IdleConfig::new().writer(10 * SECOND);
     let (mut socket, events) = track(near, idle, world.sim.clone());
@@ -330,7 +327,7 @@ mod holding {
     #[test]
     fn no_wait_is_overlooked_between_threads() {
         let sim = Sim::new();
-        let (near, mut far, _) = bytes(&sim, LinkConfig::default());
+        let (near, mut far, _) = bytes(&sim, LinkConfig::new());
         let (socket, events) = track(near, IdleConfig::new().reader(SECOND), sim.clone());
         let mut events = events.hold_while_unread(true);
         let (go, began) = std::sync::mpsc::channel();
@@ -486,7 +483,7 @@ mod cost {
         );
         drop((events, waker));
         assert_eq!(Arc::strong_count(&task), 1, "the task is let go");
-        assert_eq!((sim.timers_alive(), sim.next_alarm()), (0, None));
+        assert_eq!((sim.timers_alive(), sim.next_wake()), (0, None));
         let before = sim.counts();
         busy(&mut socket, 1000);
         world.run_for(10 * SECOND);
@@ -514,7 +511,7 @@ fn dropping_the_socket_ends_the_events_and_leaves_no_timer() {
     let (ended, at, mut events) = world.run(sleeping);
     assert_eq!((ended, at), (None, SECOND));
     assert!(events.is_terminated());
-    assert_eq!((sim.timers_alive(), sim.next_alarm()), (0, None));
+    assert_eq!((sim.timers_alive(), sim.next_wake()), (0, None));
     assert_eq!(world.run(events.next()), None);
 }
 

@@ -1,5 +1,4 @@
 //! MQTT without a socket: bytes and times in, decisions out. All time is simulated.
-#![cfg(feature = "mqtt")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -19,8 +18,6 @@ mod codec;
 mod common;
 mod scanner;
 mod sessions;
-#[path = "../support/mod.rs"]
-mod support;
 mod wire;
 
 use std::time::{Duration, Instant};

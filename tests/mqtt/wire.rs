@@ -1,20 +1,19 @@
 //! `mqtt::Wire` under `KeepaliveStream`: what passes, what is put in and taken out, and when.
 //!
 //! The view that it is compared with is a splitter of whole buffers, written here.
-#![cfg(feature = "mqtt")]
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::common::{Input, Script};
-use crate::support::Sim;
 use bytes::BytesMut;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::KeepaliveStream;
 use liveness::mqtt::{
     ClientConfig, ConnAck, Connect, Disconnect, PINGREQ, PINGRESP, Version, Wire, reason,
 };
+use liveness::test_util::Sim;
 use liveness::{Cause, Dead, KeepaliveConfig};
 use proptest::prelude::*;
 

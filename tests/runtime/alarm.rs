@@ -6,9 +6,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use crate::support::{Sim, World};
 use futures::future::poll_fn;
 use liveness::rt::{Alarm, Runtime, Timer};
+use liveness::test_util::{Sim, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -49,10 +49,7 @@ fn it_rings_at_its_deadline_exactly() {
     assert_eq!(world.run(expiry(&mut alarm, due)), due);
     assert_eq!(world.run(expiry(&mut alarm, due + SECOND)), due + SECOND);
     drop(alarm);
-    assert_eq!(
-        (world.sim.timers_alive(), world.sim.next_alarm()),
-        (0, None)
-    );
+    assert_eq!((world.sim.timers_alive(), world.sim.next_wake()), (0, None));
 }
 
 #[test]
@@ -112,7 +109,7 @@ fn an_earlier_timer_is_left_alone() {
     // An earlier deadline is another matter.
     assert!(alarm.poll_at(due(5), &mut cx).is_pending());
     assert_eq!(sim.counts().timers_reset, set.timers_reset + 1);
-    assert_eq!(sim.next_alarm(), due(5));
+    assert_eq!(sim.next_wake(), due(5));
 }
 
 #[test]
@@ -126,7 +123,7 @@ fn when_it_fires_for_a_deadline_that_has_moved_it_is_set_again() {
     sim.advance_to(due);
     assert_eq!(count.woken(), 1);
     assert!(alarm.poll_at(Some(moved), &mut cx).is_pending());
-    assert_eq!(sim.next_alarm(), Some(moved));
+    assert_eq!(sim.next_wake(), Some(moved));
     sim.advance_to(moved);
     assert_eq!(count.woken(), 2);
     assert_eq!(alarm.poll_at(Some(moved), &mut cx), Poll::Ready(moved));

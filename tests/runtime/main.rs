@@ -10,5 +10,3 @@
 mod alarm;
 mod own;
 mod simulated;
-#[path = "../support/mod.rs"]
-mod support;

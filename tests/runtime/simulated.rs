@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::support::{Faults, LinkConfig, Sim, World, bytes, messages};
 use futures::future::poll_fn;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, SinkExt, StreamExt};
 use liveness::rt::{Runtime, Timer};
+use liveness::test_util::{LinkConfig, Side, Sim, World, bytes, messages};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -22,7 +22,7 @@ fn the_clock_jumps_from_timer_to_timer() {
     });
     assert_eq!(slept, 3600 * SECOND);
     assert_eq!(world.sim.timers_alive(), 0);
-    assert_eq!(world.sim.next_alarm(), None);
+    assert_eq!(world.sim.next_wake(), None);
     let counts = world.sim.counts();
     assert_eq!((counts.timers_created, counts.timers_polled), (1, 2));
 }
@@ -47,12 +47,7 @@ fn a_dead_end_is_found() {
 fn bytes_come_late_in_pieces_and_block_the_sender() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let config = LinkConfig {
-        room: 4,
-        delay: SECOND,
-        chunk: 3,
-        ..LinkConfig::default()
-    };
+    let config = LinkConfig::new().room(4).delay(SECOND).chunk(3);
     let (mut near, mut far, link) = bytes(&sim, config);
     let writer = world.task(async move {
         near.write_all(b"0123456789").await.unwrap();
@@ -73,7 +68,7 @@ fn bytes_come_late_in_pieces_and_block_the_sender() {
     });
     assert_eq!(text, b"0123456789");
     assert!(sim.elapsed() >= 3 * SECOND, "10 bytes through room for 4");
-    assert_eq!((link.sent(0), link.received(0)), (10, 10));
+    assert_eq!((link.sent(Side::Near), link.received(Side::Near)), (10, 10));
     drop(world.run(writer));
 }
 
@@ -81,13 +76,9 @@ fn bytes_come_late_in_pieces_and_block_the_sender() {
 fn a_cut_link_is_silent_and_heals() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let config = LinkConfig {
-        room: 2,
-        staging: 1,
-        ..LinkConfig::default()
-    };
+    let config = LinkConfig::new().room(2).staging(1);
     let (mut near, mut far, link) = messages::<u32>(&sim, config);
-    link.cut_from(0);
+    link.cut_from(Side::Near);
     world.run(async {
         near.send(1).await.unwrap();
         near.send(2).await.unwrap();
@@ -113,7 +104,7 @@ fn a_cut_link_is_silent_and_heals() {
 #[test]
 fn a_reset_is_seen_by_both_ends() {
     let mut world = World::new();
-    let (mut near, mut far, link) = messages::<u32>(&world.sim, LinkConfig::default());
+    let (mut near, mut far, link) = messages::<u32>(&world.sim, LinkConfig::new());
     link.reset();
     world.run(async {
         assert!(near.send(1).await.is_err());

@@ -1,7 +1,5 @@
 //! The TCP frames: golden bytes, any chunking, any garbage, and the two traits that carry them.
 
-#![cfg(feature = "tcp")]
-
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use liveness::tcp::{Frame, Frames, TcpCodec};
 use liveness::{DecodeError, Inbound, Payload, Protocol, Seq};

@@ -1,7 +1,6 @@
 //! The kernel's keepalive on real loopback sockets: the options read back, the limits are the
 //! kernel's own, and on Linux the promised bounds against a peer that has fallen silent.
 
-#![cfg(feature = "tcp")]
 #![allow(
     clippy::disallowed_methods,
     reason = "helpers of tests fail by panicking; what is measured here is the kernel's own time"

@@ -1,5 +1,4 @@
 //! Frames on a raw TCP stream, alone and under `PingPong`, and the kernel's own keepalive.
-#![cfg(feature = "tcp")]
 #![allow(
     clippy::expect_used,
     clippy::panic,

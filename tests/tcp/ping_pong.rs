@@ -1,7 +1,7 @@
 //! TCP frames under `PingPong`: payloads both ways, verdicts, and bytes that are no frames. Time is
 //! simulated, and the pipe is in memory; the last test is on a real socket with smol.
 
-#![cfg(all(feature = "tcp", feature = "tokio"))]
+#![cfg(feature = "tokio")]
 #![allow(
     clippy::disallowed_methods,
     reason = "helpers of tests fail by panicking; the clock is the simulated one"

@@ -1,5 +1,4 @@
 //! WebSocket: messages of real libraries under `PingPong`, and `websocket::Wire` below them.
-#![cfg(feature = "websocket")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -11,6 +10,4 @@
 mod common;
 mod messages;
 mod streams;
-#[path = "../support/mod.rs"]
-mod support;
 mod wire;

@@ -1,5 +1,5 @@
 //! `KeepaliveStream` under tokio-tungstenite: on links that die in simulated time, and on loopback.
-#![cfg(all(feature = "websocket", feature = "tokio"))]
+#![cfg(feature = "tokio")]
 #![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::time::Duration;

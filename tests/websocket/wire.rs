@@ -1,5 +1,4 @@
 //! `websocket::Wire` below tungstenite: its own parser and its own streams are the oracle.
-#![cfg(feature = "websocket")]
 
 use std::io::Cursor;
 use std::pin::Pin;
@@ -7,10 +6,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::common::{Input, Script};
-use crate::support::Sim;
 use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{KeepaliveStream, Wire as _};
+use liveness::test_util::Sim;
 use liveness::{KeepaliveConfig, Seq, websocket};
 use proptest::prelude::*;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};

@@ -1,24 +1,18 @@
-//! [`Sim`]: a runtime whose clock moves only when nothing else is left to do.
-//!
-//! [`World`] is the executor beside it: it runs its tasks until all are waiting, then moves the clock
-//! to the next timer. An hour of silence takes a microsecond, and every run is the same.
+//! [`Sim`]: a runtime whose clock is moved by hand or by a `World`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use futures::executor::LocalPool;
-use futures::future::RemoteHandle;
-use futures::task::{LocalSpawnExt, SpawnExt};
-use liveness::rt::{Runtime, Timer};
+use crate::rt::{Runtime, Timer};
 
-/// A simulated clock with timers; clones share it.
+/// A simulated clock with timers. Clones share it.
 ///
-/// Strict where a real runtime is lenient: to poll a timer that has fired is a panic.
+/// It stands still until [`World`](super::World) or [`advance`](Self::advance) moves it. Strict where
+/// a real runtime is lenient: a poll of a timer after it has fired is a panic.
 #[derive(Debug, Clone)]
 pub struct Sim(Arc<Mutex<State>>);
 
@@ -26,8 +20,8 @@ pub struct Sim(Arc<Mutex<State>>);
 struct State {
     start: Instant,
     now: Instant,
-    /// What is to be woken when. Tests and links use it as well as timers.
-    alarms: BTreeMap<(Instant, u64), Waker>,
+    /// Wakers by their time, of timers, sleeps and links.
+    wakes: BTreeMap<(Instant, u64), Waker>,
     next_id: u64,
     counts: Counts,
     timers_alive: usize,
@@ -35,17 +29,22 @@ struct State {
     refusals: u32,
 }
 
-/// How often a [`Sim`] was asked for something through the traits of the crate.
+/// Calls of a [`Sim`] through the traits of this crate: the cost of the code under test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
+    /// Calls of [`Runtime::now`].
     pub clock_reads: u64,
+    /// Calls of [`Runtime::timer`].
     pub timers_created: u64,
+    /// Calls of [`Timer::reset`].
     pub timers_reset: u64,
+    /// Calls of [`Timer::poll_expired`].
     pub timers_polled: u64,
 }
 
 impl Counts {
-    /// What was counted after `before`.
+    /// The difference to an earlier count.
     pub fn since(self, before: Self) -> Self {
         Self {
             clock_reads: self.clock_reads - before.clock_reads,
@@ -55,20 +54,21 @@ impl Counts {
         }
     }
 
-    /// Everything that was done to timers.
+    /// Timers created, reset and polled, together.
     pub fn timer_operations(self) -> u64 {
         self.timers_created + self.timers_reset + self.timers_polled
     }
 }
 
 impl Sim {
+    /// A clock that stands at its start.
     #[allow(clippy::disallowed_methods, reason = "any instant will do to begin at")]
     pub fn new() -> Self {
         let start = Instant::now();
         Self(Arc::new(Mutex::new(State {
             start,
             now: start,
-            alarms: BTreeMap::new(),
+            wakes: BTreeMap::new(),
             next_id: 0,
             counts: Counts::default(),
             timers_alive: 0,
@@ -81,12 +81,12 @@ impl Sim {
         self.0.lock().unwrap()
     }
 
-    /// Where time began.
+    /// The instant at which time began.
     pub fn start(&self) -> Instant {
         self.state().start
     }
 
-    /// The time, without counting as a clock read.
+    /// The time. Unlike [`Runtime::now`] it is not counted.
     pub fn time(&self) -> Instant {
         self.state().now
     }
@@ -97,51 +97,72 @@ impl Sim {
         state.now - state.start
     }
 
-    /// What was asked for so far.
+    /// The calls so far.
     pub fn counts(&self) -> Counts {
         self.state().counts
     }
 
-    /// How many timers exist.
+    /// The number of timers that exist. Zero after a test means that nothing was left behind.
     pub fn timers_alive(&self) -> usize {
         self.state().timers_alive
     }
 
-    /// When something is next to be woken.
-    pub fn next_alarm(&self) -> Option<Instant> {
+    /// The time of the next wake-up, by a timer, a sleep or a link. `None` if nothing waits for time.
+    pub fn next_wake(&self) -> Option<Instant> {
         let state = self.state();
-        state.alarms.keys().next().map(|(at, _)| *at)
+        state.wakes.keys().next().map(|(at, _)| *at)
     }
 
-    /// From now on timers fire that much too early.
+    /// Lets timers fire early by this much, as coarse timers do. A clock that is read shows it.
     pub fn fire_early(&self, by: Duration) {
         self.state().fire_early = by;
     }
 
-    /// The next `polls` polls of timers are refused, expired or not, as a used-up budget does it:
-    /// the task is woken at once.
+    /// Answers the next `polls` polls of timers with "not yet" and an immediate wake-up, expired or
+    /// not. A runtime with a budget, such as tokio, does so to a task that has used its budget up.
     pub fn refuse(&self, polls: u32) {
         self.state().refusals = polls;
     }
 
-    /// Moves the clock, and wakes what has become due; nothing runs in between. In the middle of a
-    /// task this is a stall of the whole process.
+    /// Moves the clock in one jump and wakes everything due. Nothing runs in between: inside a task
+    /// this is a stall of the whole process.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures::{StreamExt, future::join};
+    /// use liveness::io::track;
+    /// use liveness::test_util::{LinkConfig, World, bytes};
+    /// use liveness::IdleConfig;
+    ///
+    /// const S: Duration = Duration::from_secs(1);
+    /// let mut world = World::new();
+    /// let sim = world.sim.clone();
+    /// let (socket, _peer, _link) = bytes(&sim, LinkConfig::new());
+    /// let (_socket, mut idle) = track(socket, IdleConfig::new().reader(10 * S), sim.clone());
+    /// let stall = async {
+    ///     sim.sleep(5 * S).await;
+    ///     sim.advance(60 * S);
+    /// };
+    /// world.run(join(idle.next(), stall));
+    /// assert_eq!(sim.elapsed(), 65 * S); // 55 s late: nobody could look any sooner
+    /// ```
     pub fn advance(&self, by: Duration) {
         let to = self.time() + by;
         self.advance_to(to);
     }
 
+    /// As [`advance`](Self::advance), to an instant. An earlier one changes nothing.
     pub fn advance_to(&self, to: Instant) {
         let due = {
             let mut state = self.state();
             state.now = state.now.max(to);
-            let later = state.alarms.split_off(&(to, u64::MAX));
-            std::mem::replace(&mut state.alarms, later)
+            let later = state.wakes.split_off(&(to, u64::MAX));
+            std::mem::replace(&mut state.wakes, later)
         };
         due.into_values().for_each(Waker::wake);
     }
 
-    /// Wakes `waker` at `at`. Tests and links wait with this; it is not counted.
+    /// Wakes `waker` at `at`, or now if that has passed. Not counted: for sockets and peers of a test.
     pub fn wake_at(&self, at: Instant, waker: &Waker) {
         let mut state = self.state();
         if at <= state.now {
@@ -150,15 +171,16 @@ impl Sim {
             return;
         }
         let id = state.new_id();
-        state.alarms.insert((at, id), waker.clone());
+        state.wakes.insert((at, id), waker.clone());
     }
 
-    /// Waits, for the tests themselves.
+    /// Waits. Not counted, and no timer: for the test itself. Cancel safe.
     pub async fn sleep(&self, span: Duration) {
         let at = self.time() + span;
         self.sleep_until(at).await;
     }
 
+    /// Waits until `at`, as [`sleep`](Self::sleep) does.
     pub async fn sleep_until(&self, at: Instant) {
         std::future::poll_fn(|cx| {
             if self.time() >= at {
@@ -168,6 +190,26 @@ impl Sim {
             Poll::Pending
         })
         .await;
+    }
+
+    /// The output of `future`, or `None` if it takes longer than `span`. A future that is ready at the
+    /// end of `span` is in time. Not counted, and as cancel safe as `future`.
+    pub async fn timeout<F: Future>(&self, span: Duration, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut sleep = pin!(self.sleep(span));
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            sleep.as_mut().poll(cx).map(|()| None)
+        })
+        .await
+    }
+}
+
+impl Default for Sim {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -216,7 +258,7 @@ pub struct SimTimer {
 impl SimTimer {
     fn disarm(&mut self) {
         if let Some(at) = self.armed.take() {
-            self.sim.state().alarms.remove(&(at, self.id));
+            self.sim.state().wakes.remove(&(at, self.id));
         }
     }
 }
@@ -246,7 +288,7 @@ impl Timer for SimTimer {
             self.fired = true;
             return Poll::Ready(());
         }
-        state.alarms.insert((fires_at, self.id), cx.waker().clone());
+        state.wakes.insert((fires_at, self.id), cx.waker().clone());
         self.armed = Some(fires_at);
         Poll::Pending
     }
@@ -256,101 +298,5 @@ impl Drop for SimTimer {
     fn drop(&mut self) {
         self.disarm();
         self.sim.state().timers_alive -= 1;
-    }
-}
-
-/// Tasks and a [`Sim`]: the tasks run until all of them wait, then the clock jumps.
-#[derive(Debug)]
-pub struct World {
-    pub sim: Sim,
-    pool: LocalPool,
-}
-
-/// More jumps than any test needs: a world that gets here is going round in circles.
-const MOST_JUMPS: u32 = 3_000_000;
-
-impl World {
-    pub fn new() -> Self {
-        Self {
-            sim: Sim::new(),
-            pool: LocalPool::new(),
-        }
-    }
-
-    /// Adds a task.
-    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.pool.spawner().spawn_local(task).unwrap();
-    }
-
-    /// Adds a task whose result is wanted; dropping the handle cancels it.
-    pub fn task<T: 'static>(&self, task: impl Future<Output = T> + 'static) -> RemoteHandle<T> {
-        self.pool.spawner().spawn_local_with_handle(task).unwrap()
-    }
-
-    /// As [`task`](Self::task), for one that must be `Send`.
-    pub fn send_task<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> RemoteHandle<T> {
-        self.pool.spawner().spawn_with_handle(task).unwrap()
-    }
-
-    /// Runs all tasks until they wait; no time passes.
-    pub fn settle(&mut self) {
-        self.pool.run_until_stalled();
-    }
-
-    /// Runs the world until `main` is done.
-    ///
-    /// # Panics
-    /// When nothing is left that could ever happen.
-    pub fn run<T>(&mut self, main: impl Future<Output = T>) -> T {
-        let mut main = pin!(main);
-        let flag = Arc::new(Flag(AtomicBool::new(true)));
-        let waker = Waker::from(Arc::clone(&flag));
-        let mut cx = Context::from_waker(&waker);
-        for _ in 0..MOST_JUMPS {
-            while flag.0.swap(false, Ordering::SeqCst) {
-                if let Poll::Ready(done) = main.as_mut().poll(&mut cx) {
-                    return done;
-                }
-                self.settle();
-            }
-            let Some(next) = self.sim.next_alarm() else {
-                panic!(
-                    "{:?} after the start nothing can happen any more",
-                    self.sim.elapsed()
-                );
-            };
-            self.sim.advance_to(next);
-            self.settle();
-        }
-        panic!("{MOST_JUMPS} jumps of the clock and not done");
-    }
-
-    /// Runs the world for `span`, and leaves the clock at its end.
-    pub fn run_for(&mut self, span: Duration) {
-        let end = self.sim.time() + span;
-        self.settle();
-        for _ in 0..MOST_JUMPS {
-            match self.sim.next_alarm().filter(|next| *next <= end) {
-                Some(next) => self.sim.advance_to(next),
-                None => {
-                    self.sim.advance_to(end);
-                    self.settle();
-                    return;
-                }
-            }
-            self.settle();
-        }
-        panic!("{MOST_JUMPS} jumps of the clock and not done");
-    }
-}
-
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }

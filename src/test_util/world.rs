@@ -1,0 +1,186 @@
+//! [`World`]: the executor beside a [`Sim`].
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use futures::executor::LocalPool;
+use futures::future::RemoteHandle;
+use futures::task::LocalSpawnExt;
+use pin_project::pin_project;
+
+use super::sim::Sim;
+
+/// Tasks and a [`Sim`]: the tasks run until all of them wait, then the clock jumps to the next timer.
+///
+/// One thread, no sleep: a wake-up from another thread comes too late to count.
+///
+/// # Panics
+/// A task that panics ends the test, unless somebody waits for its [`Task`]. So does a world in which
+/// tasks wake each other for ever while no time passes.
+#[derive(Debug)]
+pub struct World {
+    /// The clock of this world. Clone it into whatever takes a runtime.
+    pub sim: Sim,
+    pool: LocalPool,
+    turns: Turns,
+}
+
+/// More jumps of the clock than any test needs.
+const MOST_JUMPS: u32 = 3_000_000;
+
+/// More polls at one instant than any test needs.
+const MOST_TURNS: u32 = 10_000_000;
+
+/// Polls since the clock last moved.
+#[derive(Debug, Clone)]
+struct Turns {
+    sim: Sim,
+    at: Rc<Cell<(Instant, u32)>>,
+}
+
+impl Turns {
+    fn new(sim: Sim) -> Self {
+        let at = Rc::new(Cell::new((sim.time(), 0)));
+        Self { sim, at }
+    }
+
+    fn count(&self) {
+        let now = self.sim.time();
+        let (at, count) = self.at.get();
+        let count = if at == now { count + 1 } else { 1 };
+        self.at.set((now, count));
+        let elapsed = self.sim.elapsed();
+        assert!(
+            count < MOST_TURNS,
+            "{elapsed:?} after the start {count} polls and no time passes"
+        );
+    }
+}
+
+/// A task whose polls are counted.
+#[pin_project]
+struct Counted<F> {
+    #[pin]
+    task: F,
+    turns: Turns,
+}
+
+impl<F: Future> Future for Counted<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.turns.count();
+        this.task.poll(cx)
+    }
+}
+
+/// A task of a [`World`], as a future of its result. Dropping it cancels the task.
+#[derive(Debug)]
+#[must_use = "dropping a Task cancels it; use spawn for a task without a result"]
+pub struct Task<T>(RemoteHandle<T>);
+
+impl<T: 'static> Future for Task<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl World {
+    /// A world without tasks, at the start of its time.
+    pub fn new() -> Self {
+        let sim = Sim::new();
+        Self {
+            turns: Turns::new(sim.clone()),
+            sim,
+            pool: LocalPool::new(),
+        }
+    }
+
+    fn counted<F: Future>(&self, task: F) -> Counted<F> {
+        let turns = self.turns.clone();
+        Counted { task, turns }
+    }
+
+    /// Adds a task.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let spawned = self.pool.spawner().spawn_local(self.counted(task));
+        spawned.expect("the pool lives as long as the world");
+    }
+
+    /// Adds a task with a result.
+    pub fn task<T: 'static>(&self, task: impl Future<Output = T> + 'static) -> Task<T> {
+        let spawner = self.pool.spawner();
+        let spawned = spawner.spawn_local_with_handle(self.counted(task));
+        Task(spawned.expect("the pool lives as long as the world"))
+    }
+
+    /// Runs all tasks until they wait. No time passes.
+    pub fn settle(&mut self) {
+        self.pool.run_until_stalled();
+    }
+
+    /// Runs the world until `main` is done, and leaves the clock there.
+    ///
+    /// # Panics
+    /// When `main` is not done and nothing is left that could happen: no task can run, nothing waits
+    /// for time.
+    pub fn run<T>(&mut self, main: impl Future<Output = T>) -> T {
+        let mut main = pin!(self.counted(main));
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&flag));
+        let mut cx = Context::from_waker(&waker);
+        for _ in 0..MOST_JUMPS {
+            while flag.0.swap(false, Ordering::SeqCst) {
+                if let Poll::Ready(done) = main.as_mut().poll(&mut cx) {
+                    return done;
+                }
+                self.settle();
+            }
+            let Some(next) = self.sim.next_wake() else {
+                let elapsed = self.sim.elapsed();
+                panic!("{elapsed:?} after the start nothing can happen any more");
+            };
+            self.sim.advance_to(next);
+            self.settle();
+        }
+        panic!("{MOST_JUMPS} jumps of the clock and not done");
+    }
+
+    /// Runs the world for `span`, and leaves the clock at its end.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.sim.time() + span;
+        self.settle();
+        for _ in 0..MOST_JUMPS {
+            let next = self.sim.next_wake().filter(|next| *next <= end);
+            self.sim.advance_to(next.unwrap_or(end));
+            self.settle();
+            if next.is_none() {
+                return;
+            }
+        }
+        panic!("{MOST_JUMPS} jumps of the clock and not done");
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
