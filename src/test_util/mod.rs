@@ -36,7 +36,7 @@
 //! use std::time::Duration;
 //! use futures::StreamExt;
 //! use liveness::test_util::{LinkConfig, World, messages};
-//! use liveness::{Cause, Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+//! use liveness::{Answers, Cause, Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
 //!
 //! enum Message { Text(String), Ping, Pong }
 //!
@@ -47,7 +47,7 @@
 //!     fn classify(&mut self, message: Message) -> Inbound<Message> {
 //!         match message {
 //!             Message::Ping => Inbound::Ping { reply: Some(Message::Pong) },
-//!             Message::Pong => Inbound::Pong(None),
+//!             Message::Pong => Inbound::Pong(Answers::Oldest),
 //!             text => Inbound::Data(text),
 //!         }
 //!     }

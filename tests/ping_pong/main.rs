@@ -17,7 +17,7 @@ mod verdict;
 use std::time::Duration;
 
 use liveness::test_util::{Link, LinkConfig, MessageEnd, Side, Sim, World, messages};
-use liveness::{Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ impl Protocol for Beats {
             Ping(n) => Inbound::Ping {
                 reply: Some(Pong(n)),
             },
-            Pong(n) => Inbound::Pong(Some(Seq::new(n))),
+            Pong(n) => Inbound::Pong(Answers::Ping(Seq::new(n))),
         }
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use liveness::detector::{FailureDetector, FixedTimeout, MissedCount};
 use liveness::{
-    Cause, Dead, IdleConfig, IdleDetector, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen,
-    Proof, Seq,
+    Answers, Cause, Dead, IdleConfig, IdleDetector, Keepalive, KeepaliveConfig, KeepaliveEvent,
+    PingWhen, Proof, Seq,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -338,7 +338,7 @@ fn pings_and_end(
                     keepalive.on_ping_sent(seq, at);
                     pings.push(now);
                     if pings.len() <= answered {
-                        keepalive.on_pong(None, at + ms(10));
+                        keepalive.on_pong(Answers::Oldest, at + ms(10));
                     }
                 }
                 KeepaliveEvent::Dead(dead) => return (pings, Some((now, dead))),
