@@ -102,4 +102,4 @@ use crate::rt::Runtime;
 pub use ends::{ByteEnd, MessageEnd, bytes, messages};
 pub use link::{Link, LinkConfig, Side};
 pub use sim::{Counts, Sim, SimTimer};
-pub use world::{Task, World};
+pub use world::{Spawner, Task, World, simulate};

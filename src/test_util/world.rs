@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use futures::executor::LocalPool;
+use futures::executor::{LocalPool, LocalSpawner};
 use futures::future::RemoteHandle;
 use futures::task::LocalSpawnExt;
 use pin_project::pin_project;
@@ -48,6 +48,11 @@ impl Turns {
     fn new(sim: Sim) -> Self {
         let at = Rc::new(Cell::new((sim.time(), 0)));
         Self { sim, at }
+    }
+
+    fn counted<F: Future>(&self, task: F) -> Counted<F> {
+        let turns = self.clone();
+        Counted { task, turns }
     }
 
     fn count(&self) {
@@ -94,6 +99,53 @@ impl<T: 'static> Future for Task<T> {
     }
 }
 
+/// Adds tasks to a [`World`]. Clones add to the same one.
+#[derive(Debug, Clone)]
+pub struct Spawner {
+    pool: LocalSpawner,
+    turns: Turns,
+}
+
+impl Spawner {
+    /// Adds a task.
+    ///
+    /// # Panics
+    /// When the world is gone.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let spawned = self.pool.spawn_local(self.turns.counted(task));
+        spawned.expect("a world that still exists");
+    }
+
+    /// Adds a task with a result.
+    ///
+    /// # Panics
+    /// When the world is gone.
+    pub fn task<T: 'static>(&self, task: impl Future<Output = T> + 'static) -> Task<T> {
+        let spawned = self.pool.spawn_local_with_handle(self.turns.counted(task));
+        Task(spawned.expect("a world that still exists"))
+    }
+}
+
+/// Runs one test in a world of its own: `simulate(async |sim| ..)`.
+///
+/// ```
+/// use std::time::Duration;
+/// use liveness::test_util::simulate;
+///
+/// simulate(async |sim| {
+///     sim.sleep(Duration::from_secs(3600)).await;
+///     assert_eq!(sim.elapsed(), Duration::from_secs(3600));
+/// });
+/// ```
+///
+/// # Panics
+/// As [`World::run`] does.
+pub fn simulate<T>(test: impl AsyncFnOnce(Sim) -> T) -> T {
+    let mut world = World::new();
+    let test = test(world.sim.clone());
+    world.run(test)
+}
+
 impl World {
     /// A world without tasks, at the start of its time.
     pub fn new() -> Self {
@@ -105,22 +157,22 @@ impl World {
         }
     }
 
-    fn counted<F: Future>(&self, task: F) -> Counted<F> {
-        let turns = self.turns.clone();
-        Counted { task, turns }
+    /// Adds tasks to this world, from inside a task too.
+    pub fn spawner(&self) -> Spawner {
+        Spawner {
+            pool: self.pool.spawner(),
+            turns: self.turns.clone(),
+        }
     }
 
     /// Adds a task.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        let spawned = self.pool.spawner().spawn_local(self.counted(task));
-        spawned.expect("the pool lives as long as the world");
+        self.spawner().spawn(task);
     }
 
     /// Adds a task with a result.
     pub fn task<T: 'static>(&self, task: impl Future<Output = T> + 'static) -> Task<T> {
-        let spawner = self.pool.spawner();
-        let spawned = spawner.spawn_local_with_handle(self.counted(task));
-        Task(spawned.expect("the pool lives as long as the world"))
+        self.spawner().task(task)
     }
 
     /// Runs all tasks until they wait. No time passes.
@@ -134,7 +186,7 @@ impl World {
     /// When `main` is not done and nothing is left that could happen: no task can run, nothing waits
     /// for time.
     pub fn run<T>(&mut self, main: impl Future<Output = T>) -> T {
-        let mut main = pin!(self.counted(main));
+        let mut main = pin!(self.turns.counted(main));
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&flag));
         let mut cx = Context::from_waker(&waker);

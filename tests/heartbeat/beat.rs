@@ -1,13 +1,13 @@
 //! The sending loop on simulated time: it keeps its schedule whatever the acks do, gives each beat
 //! its time, counts failures, never bursts, and leaves nothing behind.
-#![cfg(feature = "tokio")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use liveness::heartbeat::{Failure, Origin, Schedule, async_trait, beat, memory};
-use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Runtime, Seq, Tokio};
+use liveness::test_util::{Sim, simulate};
+use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,16 +27,16 @@ type Sent = (Duration, Heartbeat<u32>);
 
 /// A link that follows a script, and then acks at once for ever. It notes when each beat left.
 #[derive(Clone)]
-struct Link {
-    start: Instant,
+struct Scripted {
+    sim: Sim,
     script: Arc<Mutex<VecDeque<Does>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
-impl Link {
-    fn new(script: impl IntoIterator<Item = Does>) -> Self {
+impl Scripted {
+    fn new(sim: &Sim, script: impl IntoIterator<Item = Does>) -> Self {
         Self {
-            start: Tokio.now(),
+            sim: sim.clone(),
             script: Arc::new(Mutex::new(script.into_iter().collect())),
             sent: Arc::default(),
         }
@@ -47,7 +47,7 @@ impl Link {
         sent.iter().map(|(_, beat)| beat.clone()).collect()
     }
 
-    /// When the beats left, in whole milliseconds; tokio's timers go by those.
+    /// When the beats left, in milliseconds.
     fn times(&self) -> Vec<u128> {
         let sent = self.sent.lock().unwrap();
         sent.iter().map(|(at, _)| at.as_millis()).collect()
@@ -59,22 +59,19 @@ impl Link {
 struct Refused;
 
 #[async_trait]
-impl HeartbeatSender for Link {
+impl HeartbeatSender for Scripted {
     type Payload = u32;
     type Ack = Seq;
     type Error = Refused;
 
     async fn send(&mut self, beat: Heartbeat<u32>) -> Result<Seq, Refused> {
         let seq = beat.seq;
-        self.sent
-            .lock()
-            .unwrap()
-            .push((Tokio.now() - self.start, beat));
+        self.sent.lock().unwrap().push((self.sim.elapsed(), beat));
         let next = self.script.lock().unwrap().pop_front();
         match next.unwrap_or(Ack(Duration::ZERO)) {
             Ack(after) if after.is_zero() => Ok(seq),
             Ack(after) => {
-                tokio::time::sleep(after).await;
+                self.sim.sleep(after).await;
                 Ok(seq)
             }
             Fail => Err(Refused),
@@ -83,233 +80,247 @@ impl HeartbeatSender for Link {
     }
 }
 
+fn sendable<T: Send + 'static>(task: T) -> T {
+    task
+}
+
 /// Runs a loop over `link` for `time`; what it ended with, if it did.
 async fn run(
-    link: &Link,
+    link: &Scripted,
     schedule: Schedule,
     time: Duration,
 ) -> Option<liveness::heartbeat::BeatError<Refused>> {
-    let mut payload = 0;
-    let beating = beat(link.clone(), schedule, Tokio, move || {
+    let (sim, mut payload) = (link.sim.clone(), 0);
+    let beating = beat(link.clone(), schedule, sim.clone(), move || {
         payload += 1;
         payload
     })
     .expect("a schedule that works");
-    match tokio::time::timeout(time, beating).await {
-        Ok(Err(error)) => Some(error),
-        Ok(Ok(never)) => match never {},
-        Err(_) => None,
+    match sim.timeout(time, beating).await {
+        Some(Err(error)) => Some(error),
+        Some(Ok(never)) => match never {},
+        None => None,
     }
 }
 
-/// Equal but for the millisecond by which a timer may be late.
-#[track_caller]
-fn assert_times(found: &[u128], expected: &[u128]) {
-    let near = |(found, expected): (&u128, &u128)| (*expected..=expected + 2).contains(found);
-    assert!(
-        found.len() == expected.len() && found.iter().zip(expected).all(near),
-        "{found:?} instead of {expected:?}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn beats_are_numbered_named_and_fresh() {
-    let (sender, mut receiver) = memory::channel(8);
-    let mut load = 0;
-    let beating = beat(sender, Schedule::new(5 * SECOND), Tokio, move || {
-        load += 7;
-        load
-    })
-    .unwrap()
-    .origin(Origin::new("worker-1").unwrap())
-    .incarnation(3);
-    let watching = async {
-        for n in 0..5 {
-            let beat = receiver.recv().await.unwrap();
-            let expected = Heartbeat {
-                origin: Origin::new("worker-1").unwrap(),
-                incarnation: 3,
-                seq: Seq::new(n),
-                interval: 5 * SECOND,
-                payload: 7 * (n + 1),
-            };
-            assert_eq!(beat, expected);
+#[test]
+fn beats_are_numbered_named_and_fresh() {
+    simulate(async |sim| {
+        let (sender, mut receiver) = memory::channel(8);
+        let mut load = 0;
+        let beating = beat(sender, Schedule::new(5 * SECOND), sim.clone(), move || {
+            load += 7;
+            load
+        })
+        .unwrap()
+        .origin(Origin::new("worker-1").unwrap())
+        .incarnation(3);
+        let watching = async {
+            for n in 0..5 {
+                let beat = receiver.recv().await.unwrap();
+                let expected = Heartbeat {
+                    origin: Origin::new("worker-1").unwrap(),
+                    incarnation: 3,
+                    seq: Seq::new(n),
+                    interval: 5 * SECOND,
+                    payload: 7 * (n + 1),
+                };
+                assert_eq!(beat, expected);
+            }
+        };
+        tokio::select! {
+            ended = beating => panic!("{ended:?}"),
+            () = watching => {}
         }
-    };
-    tokio::select! {
-        ended = beating => panic!("{ended:?}"),
-        () = watching => {}
-    }
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_ack_time_does_not_move_the_schedule() {
-    let acks = [900, 0, 300, 999, 500].map(|ms| Ack(ms * MS));
-    let link = Link::new(acks);
-    assert_eq!(
-        run(&link, Schedule::new(SECOND), 7 * SECOND + 500 * MS).await,
-        None
-    );
-    assert_times(
-        &link.times(),
-        &[0, 1000, 2000, 3000, 4000, 5000, 6000, 7000],
-    );
+#[test]
+fn the_ack_time_does_not_move_the_schedule() {
+    simulate(async |sim| {
+        let acks = [900, 0, 300, 999, 500].map(|ms| Ack(ms * MS));
+        let link = Scripted::new(&sim, acks);
+        assert_eq!(
+            run(&link, Schedule::new(SECOND), 7 * SECOND + 500 * MS).await,
+            None
+        );
+        assert_eq!(link.times(), [0, 1000, 2000, 3000, 4000, 5000, 6000, 7000],);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slow_ack_is_followed_by_one_beat_and_no_burst() {
-    let link = Link::new([Ack(5_700 * MS)]);
-    let schedule = Schedule::new(SECOND).send_timeout(Duration::ZERO);
-    run(&link, schedule, 9 * SECOND).await;
-    assert_times(&link.times(), &[0, 5700, 6700, 7700, 8700]);
+#[test]
+fn a_slow_ack_is_followed_by_one_beat_and_no_burst() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, [Ack(5_700 * MS)]);
+        let schedule = Schedule::new(SECOND).send_timeout(Duration::ZERO);
+        run(&link, schedule, 9 * SECOND).await;
+        assert_eq!(link.times(), [0, 5700, 6700, 7700, 8700]);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_stalled_process_beats_once_and_goes_on() {
-    let link = Link::new([]);
-    let mut beating = beat(link.clone(), Schedule::new(SECOND), Tokio, || 0).unwrap();
-    let stalls = async {
-        tokio::time::sleep(2_500 * MS).await;
-        // The clock jumps as it does for a process that was stopped.
-        tokio::time::advance(60 * SECOND).await;
-        tokio::time::sleep(1_500 * MS).await;
-    };
-    tokio::select! {
-        ended = &mut beating => panic!("{ended:?}"),
-        () = stalls => {}
-    }
-    assert_times(&link.times(), &[0, 1000, 2000, 62_500, 63_500]);
+#[test]
+fn a_stalled_process_beats_once_and_goes_on() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, []);
+        let mut beating = beat(link.clone(), Schedule::new(SECOND), sim.clone(), || 0).unwrap();
+        let stalls = async {
+            sim.sleep(2_500 * MS).await;
+            // The clock jumps as it does for a process that was stopped.
+            sim.advance(60 * SECOND);
+            sim.sleep(1_500 * MS).await;
+        };
+        tokio::select! {
+            ended = &mut beating => panic!("{ended:?}"),
+            () = stalls => {}
+        }
+        assert_eq!(link.times(), [0, 1000, 2000, 62_500, 63_500]);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_link_that_hangs_ends_the_loop_in_time() {
-    let link = Link::new([Hang; 100]);
-    let start = Tokio.now();
-    let schedule = Schedule::new(SECOND).send_timeout(300 * MS).max_failures(3);
-    let error = run(&link, schedule, 60 * SECOND).await.expect("an end");
-    assert_eq!(error.failures, 3);
-    assert_eq!(error.seq, Seq::new(2));
-    assert_eq!(error.failure, Failure::TimedOut { after: 300 * MS });
-    assert_eq!(
-        error.to_string(),
-        "3 beats in a row failed, the last one #2: not through within 300ms"
-    );
-    assert_times(&link.times(), &[0, 1000, 2000]);
-    assert_times(&[(Tokio.now() - start).as_millis()], &[2300]);
+#[test]
+fn a_link_that_hangs_ends_the_loop_in_time() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, [Hang; 100]);
+        let schedule = Schedule::new(SECOND).send_timeout(300 * MS).max_failures(3);
+        let error = run(&link, schedule, 60 * SECOND).await.expect("an end");
+        assert_eq!(error.failures, 3);
+        assert_eq!(error.seq, Seq::new(2));
+        assert_eq!(error.failure, Failure::TimedOut { after: 300 * MS });
+        assert_eq!(
+            error.to_string(),
+            "3 beats in a row failed, the last one #2: not through within 300ms"
+        );
+        assert_eq!(link.times(), [0, 1000, 2000]);
+        assert_eq!(sim.elapsed(), 2300 * MS);
+    });
 }
 
 /// Without a limit of its own a beat has as long as the interval: then the next one is due.
-#[tokio::test(start_paused = true)]
-async fn the_send_timeout_is_the_interval_unless_set() {
-    let link = Link::new([Hang, Hang]);
-    let error = run(&link, Schedule::new(SECOND), 60 * SECOND).await;
-    assert_eq!(
-        error.expect("an end").failure,
-        Failure::TimedOut { after: SECOND }
-    );
-    assert_times(&link.times(), &[0, 1000]);
+#[test]
+fn the_send_timeout_is_the_interval_unless_set() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, [Hang, Hang]);
+        let error = run(&link, Schedule::new(SECOND), 60 * SECOND).await;
+        assert_eq!(
+            error.expect("an end").failure,
+            Failure::TimedOut { after: SECOND }
+        );
+        assert_eq!(link.times(), [0, 1000]);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn failures_are_counted_in_a_row() {
-    // Threshold 5: four failures are nothing, the fifth ends it.
-    let link = Link::new([Fail; 5]);
-    let error = run(&link, Schedule::new(SECOND).max_failures(5), 60 * SECOND).await;
-    let error = error.expect("an end");
-    assert_eq!(
-        (error.failures, error.failure),
-        (5, Failure::Transport(Refused))
-    );
-    assert_eq!(link.beats().len(), 5);
+#[test]
+fn failures_are_counted_in_a_row() {
+    simulate(async |sim| {
+        // Threshold 5: four failures are nothing, the fifth ends it.
+        let link = Scripted::new(&sim, [Fail; 5]);
+        let error = run(&link, Schedule::new(SECOND).max_failures(5), 60 * SECOND).await;
+        let error = error.expect("an end");
+        assert_eq!(
+            (error.failures, error.failure),
+            (5, Failure::Transport(Refused))
+        );
+        assert_eq!(link.beats().len(), 5);
 
-    // Threshold 3: two failures, a success, two failures: not in a row.
-    let link = Link::new([Fail, Fail, Ack(MS), Fail, Hang, Ack(MS)]);
-    let schedule = Schedule::new(SECOND).max_failures(3);
-    assert_eq!(run(&link, schedule, 10 * SECOND).await, None);
+        // Threshold 3: two failures, a success, two failures: not in a row.
+        let link = Scripted::new(&sim, [Fail, Fail, Ack(MS), Fail, Hang, Ack(MS)]);
+        let schedule = Schedule::new(SECOND).max_failures(3);
+        assert_eq!(run(&link, schedule, 10 * SECOND).await, None);
 
-    // Threshold 1: the first.
-    let link = Link::new([Ack(MS), Fail]);
-    let error = run(&link, Schedule::new(SECOND).max_failures(1), 10 * SECOND).await;
-    assert_eq!(
-        error.expect("an end").to_string(),
-        "1 beat failed, the last one #1: refused"
-    );
+        // Threshold 1: the first.
+        let link = Scripted::new(&sim, [Ack(MS), Fail]);
+        let error = run(&link, Schedule::new(SECOND).max_failures(1), 10 * SECOND).await;
+        assert_eq!(
+            error.expect("an end").to_string(),
+            "1 beat failed, the last one #1: refused"
+        );
 
-    // Off: never, and still in step.
-    let link = Link::new([Fail; 10]);
-    let schedule = Schedule::new(SECOND).max_failures(0);
-    assert_eq!(run(&link, schedule, 12 * SECOND - MS).await, None);
-    assert_eq!(link.beats().len(), 12);
+        // Off: never, and still in step.
+        let link = Scripted::new(&sim, [Fail; 10]);
+        let schedule = Schedule::new(SECOND).max_failures(0);
+        assert_eq!(run(&link, schedule, 12 * SECOND - MS).await, None);
+        assert_eq!(link.beats().len(), 12);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn each_failure_is_shown() {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let note = Arc::clone(&seen);
-    let link = Link::new([Fail, Ack(MS), Hang, Fail]);
-    let beating = beat(link, Schedule::new(SECOND), Tokio, || 0)
-        .unwrap()
-        .on_failure(move |failure, in_a_row| {
-            note.lock().unwrap().push((failure.clone(), in_a_row));
-        });
-    assert!(beating.await.is_err());
-    let expected = [
-        (Failure::Transport(Refused), 1),
-        (Failure::TimedOut { after: SECOND }, 1),
-        (Failure::Transport(Refused), 2),
-    ];
-    assert_eq!(*seen.lock().unwrap(), expected);
+#[test]
+fn each_failure_is_shown() {
+    simulate(async |sim| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let note = Arc::clone(&seen);
+        let link = Scripted::new(&sim, [Fail, Ack(MS), Hang, Fail]);
+        let beating = beat(link, Schedule::new(SECOND), sim.clone(), || 0)
+            .unwrap()
+            .on_failure(move |failure, in_a_row| {
+                note.lock().unwrap().push((failure.clone(), in_a_row));
+            });
+        assert!(beating.await.is_err());
+        let expected = [
+            (Failure::Transport(Refused), 1),
+            (Failure::TimedOut { after: SECOND }, 1),
+            (Failure::Transport(Refused), 2),
+        ];
+        assert_eq!(*seen.lock().unwrap(), expected);
+    });
 }
 
 /// As `clientBeatInterval` of Nacos: the answer sets the pace, and the beats promise the new one.
-#[tokio::test(start_paused = true)]
-async fn the_peer_sets_the_interval_through_the_ack() {
-    let link = Link::new([]);
-    let beating = beat(link.clone(), Schedule::new(5 * SECOND), Tokio, || 0)
-        .unwrap()
-        .on_ack(|seq| match seq.value() {
-            1 => Some(2 * SECOND),
-            2 => Some(Duration::ZERO), // asks for nothing
-            3 => Some(10 * SECOND),
-            _ => None,
-        });
-    assert!(tokio::time::timeout(30 * SECOND, beating).await.is_err());
-    assert_times(&link.times(), &[0, 5000, 7000, 9000, 19_000, 29_000]);
-    let promised: Vec<_> = link.beats().iter().map(|beat| beat.interval).collect();
-    assert_eq!(promised, [5, 5, 2, 2, 10, 10].map(|n| n * SECOND));
+#[test]
+fn the_peer_sets_the_interval_through_the_ack() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, []);
+        let beating = beat(link.clone(), Schedule::new(5 * SECOND), sim.clone(), || 0)
+            .unwrap()
+            .on_ack(|seq| match seq.value() {
+                1 => Some(2 * SECOND),
+                2 => Some(Duration::ZERO), // asks for nothing
+                3 => Some(10 * SECOND),
+                _ => None,
+            });
+        assert!(sim.timeout(30 * SECOND, beating).await.is_none());
+        assert_eq!(link.times(), [0, 5000, 7000, 9000, 19_000, 29_000]);
+        let promised: Vec<_> = link.beats().iter().map(|beat| beat.interval).collect();
+        assert_eq!(promised, [5, 5, 2, 2, 10, 10].map(|n| n * SECOND));
+    });
 }
 
 /// The duty to be heard: never a gap longer than promised. Jitter only shortens.
-#[tokio::test(start_paused = true)]
-async fn jitter_only_shortens() {
-    let link = Link::new([]);
-    let schedule = Schedule::new(SECOND).jitter(20, 42).spread_first(true);
-    run(&link, schedule, 200 * SECOND).await;
-    let times = link.times();
-    assert!(times[0] <= 1000);
-    assert!(times[0] > 0, "the first beat is spread");
-    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(
-        gaps.iter().all(|gap| (799..=1001).contains(gap)),
-        "{gaps:?}"
-    );
-    assert!(gaps.iter().any(|gap| *gap < 850) && gaps.iter().any(|gap| *gap > 950));
+#[test]
+fn jitter_only_shortens() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, []);
+        let schedule = Schedule::new(SECOND).jitter(20, 42).spread_first(true);
+        run(&link, schedule, 200 * SECOND).await;
+        let times = link.times();
+        assert!(times[0] <= 1000);
+        assert!(times[0] > 0, "the first beat is spread");
+        let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(
+            gaps.iter().all(|gap| (799..=1001).contains(gap)),
+            "{gaps:?}"
+        );
+        assert!(gaps.iter().any(|gap| *gap < 850) && gaps.iter().any(|gap| *gap > 950));
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_first_beat_waits_if_asked() {
-    let link = Link::new([]);
-    let nacos = Schedule::new(5 * SECOND).first_after(5 * SECOND);
-    run(&link, nacos, 16 * SECOND).await;
-    assert_times(&link.times(), &[5000, 10_000, 15_000]);
+#[test]
+fn the_first_beat_waits_if_asked() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, []);
+        let nacos = Schedule::new(5 * SECOND).first_after(5 * SECOND);
+        run(&link, nacos, 16 * SECOND).await;
+        assert_eq!(link.times(), [5000, 10_000, 15_000]);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn off_never_beats() {
-    let link = Link::new([]);
-    let schedule = Schedule::new(Duration::ZERO);
-    assert_eq!(run(&link, schedule, 3600 * SECOND).await, None);
-    assert!(link.beats().is_empty());
+#[test]
+fn off_never_beats() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, []);
+        let schedule = Schedule::new(Duration::ZERO);
+        assert_eq!(run(&link, schedule, 3600 * SECOND).await, None);
+        assert!(link.beats().is_empty());
+    });
 }
 
 #[test]
@@ -318,7 +329,7 @@ fn a_schedule_that_cannot_work_is_refused() {
     let error = beat(
         sender,
         Schedule::new(Duration::from_micros(1)),
-        Tokio,
+        Sim::new(),
         || (),
     )
     .unwrap_err();
@@ -329,50 +340,57 @@ fn a_schedule_that_cannot_work_is_refused() {
 }
 
 /// Dropped while a beat is under way: the sender is dropped with it, and so is the payload.
-#[tokio::test(start_paused = true)]
-async fn dropping_the_loop_leaves_nothing_behind() {
-    let (link, payload) = (Link::new([Hang]), Arc::new(()));
-    let beating = {
-        let payload = Arc::clone(&payload);
-        beat(link.clone(), Schedule::new(SECOND), Tokio, move || {
-            Arc::strong_count(&payload) as u32
-        })
-        .unwrap()
-    };
-    assert!(tokio::time::timeout(500 * MS, beating).await.is_err());
-    assert_eq!(link.beats().len(), 1);
-    assert_eq!(Arc::strong_count(&link.sent), 1, "the sender is gone");
-    assert_eq!(Arc::strong_count(&payload), 1, "the closure is gone");
-    tokio::time::sleep(10 * SECOND).await;
-    assert_eq!(link.beats().len(), 1, "nothing beats on");
+#[test]
+fn dropping_the_loop_leaves_nothing_behind() {
+    simulate(async |sim| {
+        let (link, payload) = (Scripted::new(&sim, [Hang]), Arc::new(()));
+        let beating = {
+            let payload = Arc::clone(&payload);
+            beat(
+                link.clone(),
+                Schedule::new(SECOND),
+                sim.clone(),
+                move || Arc::strong_count(&payload) as u32,
+            )
+            .unwrap()
+        };
+        assert!(sim.timeout(500 * MS, beating).await.is_none());
+        assert_eq!(link.beats().len(), 1);
+        assert_eq!(Arc::strong_count(&link.sent), 1, "the sender is gone");
+        assert_eq!(Arc::strong_count(&payload), 1, "the closure is gone");
+        sim.sleep(10 * SECOND).await;
+        assert_eq!(link.beats().len(), 1, "nothing beats on");
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn any_sender_behind_one_type() {
-    type Any = Box<dyn HeartbeatSender<Payload = u32, Ack = Seq, Error = Refused>>;
-    let link = Link::new([Fail, Fail]);
-    let mut boxed: Any = Box::new(link.clone());
-    let borrowed = beat(&mut boxed, Schedule::new(SECOND), Tokio, || 1).unwrap();
-    assert!(borrowed.await.is_err());
-    // The same box goes on in another loop, on a task of its own.
-    let owned = beat(boxed, Schedule::new(SECOND), Tokio, || 2).unwrap();
-    let task = tokio::spawn(owned);
-    tokio::time::sleep(2_500 * MS).await;
-    task.abort();
-    let payloads: Vec<_> = link.beats().iter().map(|beat| beat.payload).collect();
-    assert_eq!(payloads, [1, 1, 2, 2, 2]);
+#[test]
+fn any_sender_behind_one_type() {
+    simulate(async |sim| {
+        type Any = Box<dyn HeartbeatSender<Payload = u32, Ack = Seq, Error = Refused>>;
+        let link = Scripted::new(&sim, [Fail, Fail]);
+        let mut boxed: Any = Box::new(link.clone());
+        let borrowed = beat(&mut boxed, Schedule::new(SECOND), sim.clone(), || 1).unwrap();
+        assert!(borrowed.await.is_err());
+        // The same box goes on in another loop, which may move to another thread.
+        let owned = beat(boxed, Schedule::new(SECOND), sim.clone(), || 2).unwrap();
+        assert!(sim.timeout(2_500 * MS, sendable(owned)).await.is_none());
+        let payloads: Vec<_> = link.beats().iter().map(|beat| beat.payload).collect();
+        assert_eq!(payloads, [1, 1, 2, 2, 2]);
+    });
 }
 
 /// Beats that nobody reads do not pile up.
-#[tokio::test(start_paused = true)]
-async fn a_full_channel_keeps_the_newest() {
-    let (sender, mut receiver) = memory::channel(3);
-    let beating = beat(sender, Schedule::new(SECOND), Tokio, || ()).unwrap();
-    assert!(tokio::time::timeout(10_500 * MS, beating).await.is_err());
-    let mut seqs = Vec::new();
-    while let Ok(beat) = receiver.recv().await {
-        seqs.push(beat.seq.value());
-    }
-    assert_eq!(seqs, [8, 9, 10]);
-    assert_eq!(receiver.dropped(), 8);
+#[test]
+fn a_full_channel_keeps_the_newest() {
+    simulate(async |sim| {
+        let (sender, mut receiver) = memory::channel(3);
+        let beating = beat(sender, Schedule::new(SECOND), sim.clone(), || ()).unwrap();
+        assert!(sim.timeout(10_500 * MS, beating).await.is_none());
+        let mut seqs = Vec::new();
+        while let Ok(beat) = receiver.recv().await {
+            seqs.push(beat.seq.value());
+        }
+        assert_eq!(seqs, [8, 9, 10]);
+        assert_eq!(receiver.dropped(), 8);
+    });
 }

@@ -5,12 +5,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::join;
 use futures::{SinkExt, StreamExt};
 use liveness::detector::FixedTimeout;
 use liveness::heartbeat::framed::{FramedError, FramedReceiver, FramedSender};
 use liveness::heartbeat::{Origin, Schedule, WatchEvent, beat, watch};
 use liveness::tcp::{Frame, FrameError, TcpCodec};
-use liveness::{DecodeError, Heartbeat, HeartbeatReceiver, HeartbeatSender, Runtime, Seq, Tokio};
+use liveness::test_util::{World, simulate};
+use liveness::{DecodeError, Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::codec::Framed;
 
@@ -35,87 +37,98 @@ fn numbered(seq: u64) -> Heartbeat<u64> {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_ack_is_the_answer_with_its_round_trip() {
-    let (near, far) = connection(1024);
-    let mut sender = FramedSender::new(near, Tokio);
-    let mut receiver = FramedReceiver::new(far);
-    let receiving = tokio::spawn(async move {
-        tokio::time::sleep(40 * MS).await;
-        (receiver.recv().await.unwrap(), receiver)
+#[test]
+fn the_ack_is_the_answer_with_its_round_trip() {
+    simulate(async |sim| {
+        let (near, far) = connection(1024);
+        let mut sender = FramedSender::new(near, sim.clone());
+        let mut receiver = FramedReceiver::new(far);
+        let receiving = async {
+            sim.sleep(40 * MS).await;
+            receiver.recv().await.unwrap()
+        };
+        let (ack, beat) = join(sender.send(numbered(7)), receiving).await;
+        let ack = ack.unwrap();
+        assert_eq!(beat, numbered(7));
+        assert_eq!(ack.answer, numbered(7));
+        assert_eq!(ack.rtt, 40 * MS);
     });
-    let ack = sender.send(numbered(7)).await.unwrap();
-    let (beat, _receiver) = receiving.await.unwrap();
-    assert_eq!(beat, numbered(7));
-    assert_eq!(ack.answer, numbered(7));
-    assert!((40 * MS..=42 * MS).contains(&ack.rtt), "{:?}", ack.rtt);
 }
 
 /// A pong that comes after its beat was given up must not be taken for that of a later beat.
-#[tokio::test(start_paused = true)]
-async fn stale_pongs_are_skipped() {
-    let (near, mut far) = connection(1024);
-    let mut sender = FramedSender::new(near, Tokio);
-    // Twice the same beat number: only the connection's own numbers tell the two apart.
-    let late = tokio::time::timeout(SECOND, sender.send(numbered(0))).await;
-    assert!(late.is_err());
-    let answering = tokio::spawn(async move {
-        let mut pings = Vec::new();
-        for _ in 0..2 {
-            let Some(Ok(Frame::Ping { seq, .. })) = far.next().await else {
-                panic!("no ping")
-            };
-            pings.push(seq);
-        }
-        assert_ne!(pings[0], pings[1]);
-        for seq in pings {
-            let payload = numbered(100 + seq.value());
-            far.send(Frame::Pong { seq, payload }).await.unwrap();
-            tokio::time::sleep(5 * MS).await;
-        }
-        far
+#[test]
+fn stale_pongs_are_skipped() {
+    simulate(async |sim| {
+        let (near, mut far) = connection(1024);
+        let mut sender = FramedSender::new(near, sim.clone());
+        // Twice the same beat number: only the connection's own numbers tell the two apart.
+        let late = sim.timeout(SECOND, sender.send(numbered(0))).await;
+        assert!(late.is_none());
+        let answering = async {
+            let mut pings = Vec::new();
+            for _ in 0..2 {
+                let Some(Ok(Frame::Ping { seq, .. })) = far.next().await else {
+                    panic!("no ping")
+                };
+                pings.push(seq);
+            }
+            assert_ne!(pings[0], pings[1]);
+            for seq in pings {
+                let payload = numbered(100 + seq.value());
+                far.send(Frame::Pong { seq, payload }).await.unwrap();
+                sim.sleep(5 * MS).await;
+            }
+        };
+        let (ack, ()) = join(sender.send(numbered(0)), answering).await;
+        let ack = ack.unwrap();
+        assert_eq!(ack.answer, numbered(101));
+        assert!(ack.rtt >= 5 * MS);
     });
-    let ack = sender.send(numbered(0)).await.unwrap();
-    assert_eq!(ack.answer, numbered(101));
-    assert!(ack.rtt >= 5 * MS);
-    drop(answering.await);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_flood_of_wrong_pongs_is_no_ack_and_the_timeout_still_works() {
-    // Every pong is there at once, so the sender is never held up by the stream.
-    struct Pongs;
-    impl futures::Stream for Pongs {
-        type Item = Result<Frame<Heartbeat<u64>>, FrameError>;
-        fn poll_next(
-            self: std::pin::Pin<&mut Self>,
-            _cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Self::Item>> {
-            let (seq, payload) = (Seq::new(u64::MAX), numbered(0));
-            std::task::Poll::Ready(Some(Ok(Frame::Pong { seq, payload })))
+#[test]
+fn a_flood_of_wrong_pongs_is_no_ack_and_the_timeout_still_works() {
+    simulate(async |sim| {
+        // Every pong is there at once, so the sender is never held up by the stream.
+        struct Pongs;
+        impl futures::Stream for Pongs {
+            type Item = Result<Frame<Heartbeat<u64>>, FrameError>;
+            fn poll_next(
+                self: std::pin::Pin<&mut Self>,
+                _cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Self::Item>> {
+                let (seq, payload) = (Seq::new(u64::MAX), numbered(0));
+                std::task::Poll::Ready(Some(Ok(Frame::Pong { seq, payload })))
+            }
         }
-    }
-    let (sink, mut taken) = futures::channel::mpsc::unbounded::<Frame<Heartbeat<u64>>>();
-    let sink = sink.sink_map_err(|_| FrameError::Io(std::io::ErrorKind::BrokenPipe.into()));
-    let connection = Both {
-        stream: Pongs,
-        sink,
-    };
-    let schedule = Schedule::new(SECOND).max_failures(1);
-    let mut beating = beat(FramedSender::new(connection, Tokio), schedule, Tokio, || 1).unwrap();
-    let mut polls = 0;
-    let end = std::future::poll_fn(|cx| {
-        polls += 1;
-        futures::FutureExt::poll_unpin(&mut beating, cx)
+        let (sink, mut taken) = futures::channel::mpsc::unbounded::<Frame<Heartbeat<u64>>>();
+        let sink = sink.sink_map_err(|_| FrameError::Io(std::io::ErrorKind::BrokenPipe.into()));
+        let connection = Both {
+            stream: Pongs,
+            sink,
+        };
+        let schedule = Schedule::new(SECOND).max_failures(1);
+        let mut beating = beat(
+            FramedSender::new(connection, sim.clone()),
+            schedule,
+            sim.clone(),
+            || 1,
+        )
+        .unwrap();
+        let mut polls = 0;
+        let end = std::future::poll_fn(|cx| {
+            polls += 1;
+            futures::FutureExt::poll_unpin(&mut beating, cx)
+        });
+        // The clock does not move by itself while a task is busy.
+        let (end, ()) = futures::join!(end, async { sim.advance(SECOND) });
+        assert_eq!(
+            end.unwrap_err().to_string(),
+            "1 beat failed, the last one #0: not through within 1s"
+        );
+        assert!(polls > 1, "other tasks had their turn");
+        assert!(matches!(taken.next().await, Some(Frame::Ping { .. })));
     });
-    // The clock does not move by itself while a task is busy.
-    let (end, ()) = futures::join!(end, tokio::time::advance(SECOND));
-    assert_eq!(
-        end.unwrap_err().to_string(),
-        "1 beat failed, the last one #0: not through within 1s"
-    );
-    assert!(polls > 1, "other tasks had their turn");
-    assert!(matches!(taken.next().await, Some(Frame::Ping { .. })));
 }
 
 /// A stream and a sink in one, as a `Framed` is.
@@ -162,92 +175,112 @@ impl<T, S, K: futures::Sink<T>> futures::Sink<T> for Both<S, K> {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_answer_sets_the_pace() {
-    let (near, far) = connection(1024);
-    let receiver = FramedReceiver::answering(far, |beat: &Heartbeat<u64>| Heartbeat {
-        origin: Origin::new("server").unwrap(),
-        interval: 5 * SECOND,
-        ..beat.clone()
-    });
-    let beating = beat(
-        FramedSender::new(near, Tokio),
-        Schedule::new(SECOND),
-        Tokio,
-        || 1,
-    )
-    .unwrap()
-    .on_ack(|ack| {
-        assert_eq!(ack.answer.origin.as_str(), "server");
-        Some(ack.answer.interval)
-    });
-    tokio::spawn(beating);
-    let start = Tokio.now();
-    let mut events = watch(receiver, FixedTimeout::new(60 * SECOND, start), Tokio);
-    let mut beats = Vec::new();
-    while beats.len() < 4 {
-        if let WatchEvent::Beat(beat) = events.next().await.unwrap().unwrap() {
-            beats.push(((Tokio.now() - start).as_secs(), beat.interval.as_secs()));
+#[test]
+fn the_answer_sets_the_pace() {
+    simulate(async |sim| {
+        let (near, far) = connection(1024);
+        let receiver = FramedReceiver::answering(far, |beat: &Heartbeat<u64>| Heartbeat {
+            origin: Origin::new("server").unwrap(),
+            interval: 5 * SECOND,
+            ..beat.clone()
+        });
+        let beating = beat(
+            FramedSender::new(near, sim.clone()),
+            Schedule::new(SECOND),
+            sim.clone(),
+            || 1,
+        )
+        .unwrap()
+        .on_ack(|ack| {
+            assert_eq!(ack.answer.origin.as_str(), "server");
+            Some(ack.answer.interval)
+        });
+        let detector = FixedTimeout::new(60 * SECOND, sim.time());
+        let mut events = watch(receiver, detector, sim.clone());
+        let mut beats = Vec::new();
+        let watching = async {
+            while beats.len() < 4 {
+                if let WatchEvent::Beat(beat) = events.next().await.unwrap().unwrap() {
+                    beats.push((sim.elapsed().as_secs(), beat.interval.as_secs()));
+                }
+            }
+        };
+        tokio::select! {
+            ended = beating => panic!("{ended:?}"),
+            () = watching => {}
         }
-    }
-    assert_eq!(beats, [(0, 1), (5, 5), (10, 5), (15, 5)]);
+        assert_eq!(beats, [(0, 1), (5, 5), (10, 5), (15, 5)]);
+    });
 }
 
 /// The peer reads no answers: it is heard all the same, and answers do not pile up.
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_never_reads_is_still_heard() {
-    let (near, far) = connection(64);
-    let mut receiver = FramedReceiver::new(far);
-    let (read, write) = tokio::io::split(near.into_inner());
-    let mut pings = tokio_util::codec::FramedWrite::new(write, TcpCodec::new());
-    let writing = tokio::spawn(async move {
-        for n in 0..200 {
-            let (seq, payload) = (Seq::new(n), numbered(n));
-            pings.send(Frame::Ping { seq, payload }).await.unwrap();
+#[test]
+fn a_peer_that_never_reads_is_still_heard() {
+    simulate(async |sim| {
+        let (near, far) = connection(64);
+        let mut receiver = FramedReceiver::new(far);
+        let (read, write) = tokio::io::split(near.into_inner());
+        let mut pings = tokio_util::codec::FramedWrite::new(write, TcpCodec::new());
+        let writing = async {
+            for n in 0..200 {
+                let (seq, payload) = (Seq::new(n), numbered(n));
+                pings.send(Frame::Ping { seq, payload }).await.unwrap();
+            }
+        };
+        let hearing = async {
+            for n in 0..200 {
+                assert_eq!(receiver.recv().await.unwrap().seq, Seq::new(n));
+            }
+        };
+        join(writing, hearing).await;
+        // Now it reads: a few answers that were on their way, and the newest one.
+        let mut answers =
+            tokio_util::codec::FramedRead::new(read, TcpCodec::<Heartbeat<u64>>::new());
+        let mut seqs = Vec::new();
+        let reading = async {
+            while let Some(Ok(Frame::Pong { seq, .. })) = answers.next().await {
+                seqs.push(seq.value());
+            }
+        };
+        tokio::select! {
+            () = reading => {}
+            beat = receiver.recv() => panic!("{beat:?}"),
+            () = sim.sleep(SECOND) => {}
         }
-        pings
+        assert!(seqs.len() <= 3, "{seqs:?}");
+        assert_eq!(seqs.last(), Some(&199));
     });
-    for n in 0..200 {
-        assert_eq!(receiver.recv().await.unwrap().seq, Seq::new(n));
-    }
-    let _pings = writing.await.unwrap();
-    // Now it reads: a few answers that were on their way, and the newest one.
-    let mut answers = tokio_util::codec::FramedRead::new(read, TcpCodec::<Heartbeat<u64>>::new());
-    let mut seqs = Vec::new();
-    let reading = async {
-        while let Some(Ok(Frame::Pong { seq, .. })) = answers.next().await {
-            seqs.push(seq.value());
-        }
-    };
-    tokio::select! {
-        () = reading => {}
-        beat = receiver.recv() => panic!("{beat:?}"),
-        () = tokio::time::sleep(SECOND) => {}
-    }
-    assert!(seqs.len() <= 3, "{seqs:?}");
-    assert_eq!(seqs.last(), Some(&199));
 }
 
 /// The link takes nothing for ten beats: what arrives in the end is one old beat and the new ones.
-#[tokio::test(start_paused = true)]
-async fn a_link_that_hangs_delivers_no_queue_of_old_beats() {
+#[test]
+fn a_link_that_hangs_delivers_no_queue_of_old_beats() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
     let (near, far) = connection(16);
     let schedule = Schedule::new(SECOND).max_failures(0);
-    let beating = beat(FramedSender::new(near, Tokio), schedule, Tokio, || 0).unwrap();
-    let task = tokio::spawn(beating);
-    tokio::time::sleep(10_500 * MS).await;
+    let beating = beat(
+        FramedSender::new(near, sim.clone()),
+        schedule,
+        sim.clone(),
+        || 0,
+    )
+    .unwrap();
+    let _task = world.task(beating);
+    world.run_for(10_500 * MS);
     let mut receiver = FramedReceiver::new(far);
     let mut seqs = Vec::new();
     for _ in 0..4 {
-        seqs.push(receiver.recv().await.unwrap().seq.value());
+        seqs.push(world.run(receiver.recv()).unwrap().seq.value());
     }
     assert_eq!(seqs, [0, 10, 11, 12]);
-    task.abort();
 }
 
 /// Bytes that trickle in, and a `recv` that is dropped at every point between them.
-#[tokio::test(start_paused = true)]
-async fn recv_is_cancel_safe() {
+#[test]
+fn recv_is_cancel_safe() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
     let (near, far) = connection(4096);
     let mut receiver = FramedReceiver::new(far);
     let mut wire = bytes::BytesMut::new();
@@ -257,17 +290,18 @@ async fn recv_is_cancel_safe() {
         TcpCodec::new().encode(&ping, &mut wire).unwrap();
     }
     let (mut read, mut write) = tokio::io::split(near.into_inner());
-    tokio::spawn(async move {
+    let slow = sim.clone();
+    world.spawn(async move {
         for piece in wire.chunks(7) {
             write.write_all(piece).await.unwrap();
-            tokio::time::sleep(3 * MS).await;
+            slow.sleep(3 * MS).await;
         }
         std::future::pending::<()>().await;
         drop(write);
     });
     let mut beats = 0;
     while beats < 20 {
-        if let Ok(beat) = tokio::time::timeout(2 * MS, receiver.recv()).await {
+        if let Some(beat) = world.run(sim.timeout(2 * MS, receiver.recv())) {
             assert_eq!(beat.unwrap(), numbered(beats));
             beats += 1;
         }
@@ -275,112 +309,123 @@ async fn recv_is_cancel_safe() {
     let mut answers =
         tokio_util::codec::FramedRead::new(&mut read, TcpCodec::<Heartbeat<u64>>::new());
     for n in 0..20 {
-        let Some(Ok(Frame::Pong { seq, payload })) = answers.next().await else {
+        let Some(Ok(Frame::Pong { seq, payload })) = world.run(answers.next()) else {
             panic!("no answer")
         };
         assert_eq!((seq, payload), (Seq::new(n), numbered(n)));
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_end_of_the_connection_is_an_error_for_both() {
-    let (near, far) = connection(1024);
-    let mut sender = FramedSender::new(near, Tokio);
-    drop(far);
-    let error = sender.send(numbered(0)).await.unwrap_err();
-    assert!(
-        matches!(error, FramedError::Transport(FrameError::Io(_))),
-        "{error}"
-    );
+#[test]
+fn the_end_of_the_connection_is_an_error_for_both() {
+    simulate(async |sim| {
+        let (near, far) = connection(1024);
+        let mut sender = FramedSender::new(near, sim.clone());
+        drop(far);
+        let error = sender.send(numbered(0)).await.unwrap_err();
+        assert!(
+            matches!(error, FramedError::Transport(FrameError::Io(_))),
+            "{error}"
+        );
 
-    let (near, far) = connection(1024);
-    let mut sender = FramedSender::new(near, Tokio);
-    let mut receiver = FramedReceiver::new(far);
-    let (sent, received) = futures::join!(sender.send(numbered(0)), receiver.recv());
-    assert!(sent.is_ok() && received.is_ok());
-    drop(sender);
-    let error = receiver.recv().await.unwrap_err();
-    assert!(matches!(error, FramedError::Closed), "{error}");
-    assert_eq!(
-        error.to_string(),
-        "the peer closed the heartbeat connection"
-    );
+        let (near, far) = connection(1024);
+        let mut sender = FramedSender::new(near, sim.clone());
+        let mut receiver = FramedReceiver::new(far);
+        let (sent, received) = futures::join!(sender.send(numbered(0)), receiver.recv());
+        assert!(sent.is_ok() && received.is_ok());
+        drop(sender);
+        let error = receiver.recv().await.unwrap_err();
+        assert!(matches!(error, FramedError::Closed), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "the peer closed the heartbeat connection"
+        );
+    });
 }
 
 /// A beat that came before the peer went away is received, although it cannot be answered.
-#[tokio::test(start_paused = true)]
-async fn the_last_beats_of_a_peer_are_received() {
-    let (mut near, far) = connection(1024);
-    let mut receiver = FramedReceiver::new(far);
-    for n in 0..3 {
-        let (seq, payload) = (Seq::new(n), numbered(n));
-        near.send(Frame::Ping { seq, payload }).await.unwrap();
-    }
-    drop(near);
-    for n in 0..3 {
-        assert_eq!(receiver.recv().await.unwrap(), numbered(n));
-    }
-    assert!(receiver.recv().await.is_err());
+#[test]
+fn the_last_beats_of_a_peer_are_received() {
+    simulate(async |_| {
+        let (mut near, far) = connection(1024);
+        let mut receiver = FramedReceiver::new(far);
+        for n in 0..3 {
+            let (seq, payload) = (Seq::new(n), numbered(n));
+            near.send(Frame::Ping { seq, payload }).await.unwrap();
+        }
+        drop(near);
+        for n in 0..3 {
+            assert_eq!(receiver.recv().await.unwrap(), numbered(n));
+        }
+        assert!(receiver.recv().await.is_err());
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_is_not_the_other_half_is_told() {
-    let (near, mut far) = connection(1024);
-    let data = || Frame::Data(Bytes::from_static(b"hello"));
-    far.send(data()).await.unwrap();
-    let mut sender = FramedSender::new(near, Tokio);
-    let error = sender.send(numbered(0)).await.unwrap_err();
-    assert!(matches!(error, FramedError::Unexpected("data")), "{error}");
+#[test]
+fn a_peer_that_is_not_the_other_half_is_told() {
+    simulate(async |sim| {
+        let (near, mut far) = connection(1024);
+        let data = || Frame::Data(Bytes::from_static(b"hello"));
+        far.send(data()).await.unwrap();
+        let mut sender = FramedSender::new(near, sim.clone());
+        let error = sender.send(numbered(0)).await.unwrap_err();
+        assert!(matches!(error, FramedError::Unexpected("data")), "{error}");
 
-    let (mut near, far) = connection(1024);
-    near.send(data()).await.unwrap();
-    let error = FramedReceiver::new(far).recv().await.unwrap_err();
-    assert!(matches!(error, FramedError::Unexpected("data")), "{error}");
+        let (mut near, far) = connection(1024);
+        near.send(data()).await.unwrap();
+        let error = FramedReceiver::new(far).recv().await.unwrap_err();
+        assert!(matches!(error, FramedError::Unexpected("data")), "{error}");
 
-    let (near, mut far) = connection(1024);
-    let (seq, payload) = (Seq::new(0), numbered(0));
-    far.send(Frame::Ping { seq, payload }).await.unwrap();
-    let error = FramedSender::new(near, Tokio).send(numbered(0)).await;
-    assert!(matches!(error, Err(FramedError::Unexpected("ping"))));
+        let (near, mut far) = connection(1024);
+        let (seq, payload) = (Seq::new(0), numbered(0));
+        far.send(Frame::Ping { seq, payload }).await.unwrap();
+        let error = FramedSender::new(near, sim.clone()).send(numbered(0)).await;
+        assert!(matches!(error, Err(FramedError::Unexpected("ping"))));
 
-    let (near, far) = connection(1024);
-    near.into_inner()
-        .write_all(b"GET / HTTP/1.1")
-        .await
-        .unwrap();
-    let error = FramedReceiver::new(far).recv().await.unwrap_err();
-    let FramedError::Transport(FrameError::Decode(DecodeError::Value { at, .. })) = error else {
-        panic!("{error}")
-    };
-    assert_eq!(at, 0);
+        let (near, far) = connection(1024);
+        near.into_inner()
+            .write_all(b"GET / HTTP/1.1")
+            .await
+            .unwrap();
+        let error = FramedReceiver::new(far).recv().await.unwrap_err();
+        let FramedError::Transport(FrameError::Decode(DecodeError::Value { at, .. })) = error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!(at, 0);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn both_halves_behind_one_type_each() {
-    type Receiver = Box<dyn HeartbeatReceiver<Payload = u64, Error = FramedError<FrameError>>>;
-    let (near, far) = connection(1024);
-    let mut sender: Box<dyn HeartbeatSender<Payload = u64, Ack = _, Error = _>> =
-        Box::new(FramedSender::new(near, Tokio));
-    let mut receiver: Receiver = Box::new(FramedReceiver::new(far));
-    let (sent, received) = futures::join!(sender.send(numbered(3)), receiver.recv());
-    assert_eq!(sent.unwrap().answer, numbered(3));
-    assert_eq!(received.unwrap(), numbered(3));
+#[test]
+fn both_halves_behind_one_type_each() {
+    simulate(async |sim| {
+        type Receiver = Box<dyn HeartbeatReceiver<Payload = u64, Error = FramedError<FrameError>>>;
+        let (near, far) = connection(1024);
+        let mut sender: Box<dyn HeartbeatSender<Payload = u64, Ack = _, Error = _>> =
+            Box::new(FramedSender::new(near, sim.clone()));
+        let mut receiver: Receiver = Box::new(FramedReceiver::new(far));
+        let (sent, received) = futures::join!(sender.send(numbered(3)), receiver.recv());
+        assert_eq!(sent.unwrap().answer, numbered(3));
+        assert_eq!(received.unwrap(), numbered(3));
+    });
 }
 
 /// The same halves over futures-io and the `Framed` of `asynchronous-codec`.
 #[cfg(feature = "smol")]
-#[tokio::test(start_paused = true)]
-async fn the_futures_framed_works_alike() {
-    use tokio_util::compat::TokioAsyncReadCompatExt;
-    let (near, far) = tokio::io::duplex(1024);
-    let framed = |half: DuplexStream| {
-        asynchronous_codec::Framed::new(half.compat(), TcpCodec::<Heartbeat<u64>>::new())
-    };
-    let mut sender = FramedSender::new(framed(near), Tokio);
-    let mut receiver = FramedReceiver::new(framed(far));
-    for n in 0..3 {
-        let (sent, received) = futures::join!(sender.send(numbered(n)), receiver.recv());
-        assert_eq!(sent.unwrap().answer, numbered(n));
-        assert_eq!(received.unwrap(), numbered(n));
-    }
+#[test]
+fn the_futures_framed_works_alike() {
+    simulate(async |sim| {
+        use tokio_util::compat::TokioAsyncReadCompatExt;
+        let (near, far) = tokio::io::duplex(1024);
+        let framed = |half: DuplexStream| {
+            asynchronous_codec::Framed::new(half.compat(), TcpCodec::<Heartbeat<u64>>::new())
+        };
+        let mut sender = FramedSender::new(framed(near), sim.clone());
+        let mut receiver = FramedReceiver::new(framed(far));
+        for n in 0..3 {
+            let (sent, received) = futures::join!(sender.send(numbered(n)), receiver.recv());
+            assert_eq!(sent.unwrap().answer, numbered(n));
+            assert_eq!(received.unwrap(), numbered(n));
+        }
+    });
 }

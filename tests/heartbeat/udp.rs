@@ -1,6 +1,6 @@
 //! Heartbeats as datagrams: over links that lose, double and reorder them, on simulated time; and
 //! over real sockets on loopback.
-#![cfg(all(feature = "tokio", feature = "udp"))]
+#![cfg(feature = "udp")]
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,7 +12,8 @@ use futures::StreamExt;
 use liveness::detector::FixedTimeout;
 use liveness::heartbeat::udp::{Datagrams, UdpReceiver, UdpSender};
 use liveness::heartbeat::{Origin, Schedule, WatchEvent, beat, watch};
-use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Runtime, Seq, Tokio};
+use liveness::test_util::simulate;
+use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -103,32 +104,26 @@ proptest! {
     /// silence, and it is alive in the end.
     #[test]
     fn a_bad_link_is_normal(fates in fates()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
         let beats = fates.len() as u64 + 10;
-        let (seqs, times, verdicts) = runtime.block_on(async {
+        let (seqs, times, verdicts) = simulate(async |sim| {
             let link = BadLink::default();
             link.0.lock().unwrap().fates = fates.iter().copied().collect();
             let mut number = 0_u64;
             let beating = beat(
                 UdpSender::new(link.clone()),
                 Schedule::new(SECOND).max_failures(0),
-                Tokio,
+                sim.clone(),
                 move || { number += 1; number },
             ).unwrap();
-            let detector = FixedTimeout::new(SECOND * 7 / 2, Tokio.now());
-            let mut events = watch(UdpReceiver::<_, u64>::new(link), detector, Tokio);
-            let start = Tokio.now();
+            let detector = FixedTimeout::new(SECOND * 7 / 2, sim.time());
+            let mut events = watch(UdpReceiver::<_, u64>::new(link), detector, sim.clone());
             let (mut seqs, mut times, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
             let watching = async {
                 loop {
                     match events.next().await.unwrap().unwrap() {
                         WatchEvent::Beat(beat) => {
                             seqs.push(beat.seq.value());
-                            times.push(Tokio.now() - start);
+                            times.push(sim.elapsed());
                         }
                         event => verdicts.push(event),
                     }
@@ -137,7 +132,7 @@ proptest! {
             tokio::select! {
                 ended = beating => panic!("{ended:?}"),
                 () = watching => {}
-                () = tokio::time::sleep(beats as u32 * SECOND - SECOND / 2) => {}
+                () = sim.sleep(beats as u32 * SECOND - SECOND / 2) => {}
             }
             (seqs, times, verdicts)
         });
@@ -154,52 +149,57 @@ proptest! {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_no_heartbeat_is_counted_and_left_out() {
-    let link = BadLink::default();
-    let mut sender = UdpSender::new(link.clone());
-    let mut receiver = UdpReceiver::<_, String>::new(link.clone());
-    {
-        let mut inner = link.0.lock().unwrap();
-        inner.arrived.extend((0..100).map(|n| vec![0xBE; n]));
-        inner.failing = Some(io::ErrorKind::ConnectionRefused);
-    }
-    sender.send(numbered(7, "ok".to_owned())).await.unwrap();
-    assert_eq!(receiver.recv().await.unwrap(), numbered(7, "ok".to_owned()));
-    assert_eq!(receiver.skipped(), 100);
-    // Another error is the socket's end.
-    link.0.lock().unwrap().failing = Some(io::ErrorKind::NotConnected);
-    assert_eq!(
-        receiver.recv().await.unwrap_err().kind(),
-        io::ErrorKind::NotConnected
-    );
+#[test]
+fn what_is_no_heartbeat_is_counted_and_left_out() {
+    simulate(async |_| {
+        let link = BadLink::default();
+        let mut sender = UdpSender::new(link.clone());
+        let mut receiver = UdpReceiver::<_, String>::new(link.clone());
+        {
+            let mut inner = link.0.lock().unwrap();
+            inner.arrived.extend((0..100).map(|n| vec![0xBE; n]));
+            inner.failing = Some(io::ErrorKind::ConnectionRefused);
+        }
+        sender.send(numbered(7, "ok".to_owned())).await.unwrap();
+        assert_eq!(receiver.recv().await.unwrap(), numbered(7, "ok".to_owned()));
+        assert_eq!(receiver.skipped(), 100);
+        // Another error is the socket's end.
+        link.0.lock().unwrap().failing = Some(io::ErrorKind::NotConnected);
+        assert_eq!(
+            receiver.recv().await.unwrap_err().kind(),
+            io::ErrorKind::NotConnected
+        );
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_limit_is_exact_on_both_sides() {
-    // 26 bytes of header, 2 of origin: 1172 of payload fill 1200.
-    let fits = |bytes: usize| numbered(0, "x".repeat(bytes));
-    let link = BadLink::default();
-    let mut sender = UdpSender::new(link.clone());
-    let mut receiver = UdpReceiver::<_, String>::new(link.clone());
-    sender.send(fits(1172)).await.unwrap();
-    assert_eq!(receiver.recv().await.unwrap(), fits(1172));
-    let error = sender.send(fits(1173)).await.unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-    assert_eq!(
-        error.to_string(),
-        "heartbeat of 1201 bytes, the limit of a datagram is 1200"
-    );
-    // A sender with another limit: the receiver does not take the first part for the whole.
-    let mut sender = UdpSender::new(link).limit(2000);
-    sender.send(fits(1173)).await.unwrap();
-    sender.send(fits(1500)).await.unwrap();
-    sender.send(fits(1)).await.unwrap();
-    assert_eq!(receiver.recv().await.unwrap(), fits(1));
-    assert_eq!(receiver.skipped(), 2);
+#[test]
+fn the_limit_is_exact_on_both_sides() {
+    simulate(async |_| {
+        // 26 bytes of header, 2 of origin: 1172 of payload fill 1200.
+        let fits = |bytes: usize| numbered(0, "x".repeat(bytes));
+        let link = BadLink::default();
+        let mut sender = UdpSender::new(link.clone());
+        let mut receiver = UdpReceiver::<_, String>::new(link.clone());
+        sender.send(fits(1172)).await.unwrap();
+        assert_eq!(receiver.recv().await.unwrap(), fits(1172));
+        let error = sender.send(fits(1173)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(
+            error.to_string(),
+            "heartbeat of 1201 bytes, the limit of a datagram is 1200"
+        );
+        // A sender with another limit: the receiver does not take the first part for the whole.
+        let mut sender = UdpSender::new(link).limit(2000);
+        sender.send(fits(1173)).await.unwrap();
+        sender.send(fits(1500)).await.unwrap();
+        sender.send(fits(1)).await.unwrap();
+        assert_eq!(receiver.recv().await.unwrap(), fits(1));
+        assert_eq!(receiver.skipped(), 2);
+    });
 }
 
 /// Real sockets; no time is waited for, so none is simulated.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn over_sockets_of_tokio() {
     let near = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -221,6 +221,7 @@ async fn over_sockets_of_tokio() {
 }
 
 /// The peer's socket is gone: sending reports it now and then, receiving goes on.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn nobody_there_is_no_end() {
     let near = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();

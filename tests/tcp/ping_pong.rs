@@ -2,10 +2,6 @@
 //! simulated, and the pipe is in memory; the last test is on a real socket with smol.
 
 #![cfg(feature = "tokio")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "helpers of tests fail by panicking; the clock is the simulated one"
-)]
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -13,7 +9,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
 use liveness::tcp::{Frame, FrameError, Frames, TcpCodec};
-use liveness::{Cause, DecodeError, Error, KeepaliveConfig, Payload, PingPong, Seq, Tokio};
+use liveness::test_util::{Sim, simulate};
+use liveness::{Cause, DecodeError, Error, KeepaliveConfig, Payload, PingPong, Seq};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::codec::Framed;
 
@@ -41,7 +38,7 @@ impl Payload for Load {
     }
 }
 
-type Link<P> = PingPong<Framed<DuplexStream, TcpCodec<P>>, Frames<P>, Tokio>;
+type Kept<P> = PingPong<Framed<DuplexStream, TcpCodec<P>>, Frames<P>, Sim>;
 
 /// Asks after 2 s, waits 1 s.
 fn config() -> KeepaliveConfig {
@@ -50,12 +47,16 @@ fn config() -> KeepaliveConfig {
         .reply_timeout(Duration::from_secs(1))
 }
 
-fn link(io: DuplexStream) -> Link<()> {
+fn kept(sim: &Sim, io: DuplexStream) -> Kept<()> {
     let framed = Framed::new(io, TcpCodec::new().limit(64));
-    PingPong::new(framed, Frames::new(), config(), Tokio).unwrap()
+    PingPong::new(framed, Frames::new(), config(), sim.clone()).unwrap()
 }
 
-fn link_with_load(io: DuplexStream, percent: u8) -> (Link<Load>, mpsc::Receiver<Frame<Load>>) {
+fn kept_with_load(
+    sim: &Sim,
+    io: DuplexStream,
+    percent: u8,
+) -> (Kept<Load>, mpsc::Receiver<Frame<Load>>) {
     let (tell, told) = mpsc::channel();
     let mut queued = 0;
     let frames = Frames::with_payload(move |_| {
@@ -64,78 +65,81 @@ fn link_with_load(io: DuplexStream, percent: u8) -> (Link<Load>, mpsc::Receiver<
     })
     .observe(move |frame| tell.send(frame).unwrap());
     let framed = Framed::new(io, TcpCodec::new());
-    let link = PingPong::new(framed, frames, config(), Tokio).unwrap();
+    let link = PingPong::new(framed, frames, config(), sim.clone()).unwrap();
     (link, told)
 }
 
-#[tokio::test(start_paused = true)]
-async fn payloads_travel_both_ways_and_match_by_number() {
-    let (near, far) = duplex(1024);
-    let (mut asking, heard_by_asking) = link_with_load(near, 10);
-    let (mut answering, heard_by_answering) = link_with_load(far, 90);
-    // Only one side asks.
-    answering.set_config(KeepaliveConfig::off()).unwrap();
-    asking.send(Frame::Data("hello".into())).await.unwrap();
+#[test]
+fn payloads_travel_both_ways_and_match_by_number() {
+    simulate(async |sim| {
+        let (near, far) = duplex(1024);
+        let (mut asking, heard_by_asking) = kept_with_load(&sim, near, 10);
+        let (mut answering, heard_by_answering) = kept_with_load(&sim, far, 90);
+        // Only one side asks.
+        answering.set_config(KeepaliveConfig::off()).unwrap();
+        asking.send(Frame::Data("hello".into())).await.unwrap();
 
-    let asks = async {
-        let seven = tokio::time::sleep(Duration::from_secs(7));
+        let asks = async {
+            let seven = sim.sleep(Duration::from_secs(7));
+            tokio::select! {
+                item = asking.next() => panic!("{item:?}"),
+                () = seven => {}
+            }
+        };
+        let answers = async {
+            let first = answering.next().await.unwrap().unwrap();
+            assert_eq!(first, Frame::Data("hello".into()));
+            let rest = answering.next().await;
+            panic!("{rest:?}")
+        };
         tokio::select! {
-            item = asking.next() => panic!("{item:?}"),
-            () = seven => {}
+            () = asks => {}
+            () = answers => {}
         }
-    };
-    let answers = async {
-        let first = answering.next().await.unwrap().unwrap();
-        assert_eq!(first, Frame::Data("hello".into()));
-        let rest = answering.next().await;
-        panic!("{rest:?}")
-    };
-    tokio::select! {
-        () = asks => {}
-        () = answers => {}
-    }
 
-    // Pings at 2, 4 and 6 s.
-    let asked: Vec<_> = heard_by_answering.try_iter().collect();
-    let answered: Vec<_> = heard_by_asking.try_iter().collect();
-    assert_eq!((asked.len(), answered.len()), (3, 3));
-    for (number, (ping, pong)) in asked.into_iter().zip(answered).enumerate() {
-        let queued = number as u32 + 1;
-        let seq = Seq::new(number as u64);
-        let percent = 10;
-        let payload = Load { percent, queued };
-        assert_eq!(ping, Frame::Ping { seq, payload });
-        let percent = 90;
-        let payload = Load { percent, queued };
-        assert_eq!(pong, Frame::Pong { seq, payload });
-    }
-    assert_eq!(asking.rtt().samples(), 3);
+        // Pings at 2, 4 and 6 s.
+        let asked: Vec<_> = heard_by_answering.try_iter().collect();
+        let answered: Vec<_> = heard_by_asking.try_iter().collect();
+        assert_eq!((asked.len(), answered.len()), (3, 3));
+        for (number, (ping, pong)) in asked.into_iter().zip(answered).enumerate() {
+            let queued = number as u32 + 1;
+            let seq = Seq::new(number as u64);
+            let percent = 10;
+            let payload = Load { percent, queued };
+            assert_eq!(ping, Frame::Ping { seq, payload });
+            let percent = 90;
+            let payload = Load { percent, queued };
+            assert_eq!(pong, Frame::Pong { seq, payload });
+        }
+        assert_eq!(asking.rtt().samples(), 3);
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_silent_peer_is_dead_within_the_bound_and_the_ping_was_on_the_wire() {
-    let (near, mut far) = duplex(1024);
-    let mut near = link(near);
-    let earliest = config().detection_bound().unwrap();
-    let latest = near.detection_bound().unwrap();
-    let start = tokio::time::Instant::now();
-    let error = near.next().await.unwrap().unwrap_err();
-    assert!((earliest..=latest).contains(&start.elapsed()));
-    assert!(
-        matches!(error, Error::Dead(dead) if dead.cause == Cause::NoReply),
-        "{error}"
-    );
-    assert!(near.next().await.is_none());
-    drop(near);
-    let mut wire = Vec::new();
-    far.read_to_end(&mut wire).await.unwrap();
-    assert_eq!(wire, [0xBE, 1, 2, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+#[test]
+fn a_silent_peer_is_dead_within_the_bound_and_the_ping_was_on_the_wire() {
+    simulate(async |sim| {
+        let (near, mut far) = duplex(1024);
+        let mut near = kept(&sim, near);
+        let earliest = config().detection_bound().unwrap();
+        let latest = near.detection_bound().unwrap();
+        let error = near.next().await.unwrap().unwrap_err();
+        assert!((earliest..=latest).contains(&sim.elapsed()));
+        assert!(
+            matches!(error, Error::Dead(dead) if dead.cause == Cause::NoReply),
+            "{error}"
+        );
+        assert!(near.next().await.is_none());
+        drop(near);
+        let mut wire = Vec::new();
+        far.read_to_end(&mut wire).await.unwrap();
+        assert_eq!(wire, [0xBE, 1, 2, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+    });
 }
 
 /// What the stream yields when the peer writes `bytes` and closes.
-async fn outcome(bytes: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
+async fn outcome(sim: &Sim, bytes: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
     let (near, mut far) = duplex(1024);
-    let mut near = link(near);
+    let mut near = kept(sim, near);
     far.write_all(bytes).await.unwrap();
     drop(far);
     let mut frames = Vec::new();
@@ -152,60 +156,64 @@ async fn outcome(bytes: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
     (frames, None)
 }
 
-#[tokio::test(start_paused = true)]
-async fn trouble_on_the_wire_is_one_error_with_its_reason() {
-    let hi = [0xBE, 1, 1, 0, 0, 0, 0, 2, b'h', b'i'];
-    let after_hi = |bytes: &[u8]| [&hi[..], bytes].concat();
-    let cases: [(&[u8], &str); 5] = [
-        (
-            b"GET / HTTP/1.1\r\n\r\n",
-            "tcp frame magic: value 0x47 at byte 0 is not defined",
-        ),
-        (
-            &[0xBE, 2, 1, 0, 0, 0, 0, 0],
-            "tcp frame version: value 0x02 at byte 1 is not defined",
-        ),
-        (
-            &[0xBE, 1, 1, 0, 0, 0, 0, 65],
-            "data: 65 bytes announced, the limit is 64",
-        ),
-        (
-            &[0xBE, 1, 2, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1],
-            "empty payload: 1 bytes instead of 0",
-        ),
-        (
-            &[0xBE, 1, 3, 0, 0],
-            "tcp frame: the stream ended after 5 of 8 bytes",
-        ),
-    ];
-    for (bytes, text) in cases {
-        let (frames, error) = outcome(&after_hi(bytes)).await;
-        assert_eq!(frames, [Frame::Data("hi".into())]);
-        assert_eq!(error.unwrap().to_string(), text);
-        // The next connection knows nothing of it.
-        let (frames, error) = outcome(&hi).await;
-        assert_eq!(frames, [Frame::Data("hi".into())]);
-        assert!(error.is_none());
-    }
+#[test]
+fn trouble_on_the_wire_is_one_error_with_its_reason() {
+    simulate(async |sim| {
+        let hi = [0xBE, 1, 1, 0, 0, 0, 0, 2, b'h', b'i'];
+        let after_hi = |bytes: &[u8]| [&hi[..], bytes].concat();
+        let cases: [(&[u8], &str); 5] = [
+            (
+                b"GET / HTTP/1.1\r\n\r\n",
+                "tcp frame magic: value 0x47 at byte 0 is not defined",
+            ),
+            (
+                &[0xBE, 2, 1, 0, 0, 0, 0, 0],
+                "tcp frame version: value 0x02 at byte 1 is not defined",
+            ),
+            (
+                &[0xBE, 1, 1, 0, 0, 0, 0, 65],
+                "data: 65 bytes announced, the limit is 64",
+            ),
+            (
+                &[0xBE, 1, 2, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1],
+                "empty payload: 1 bytes instead of 0",
+            ),
+            (
+                &[0xBE, 1, 3, 0, 0],
+                "tcp frame: the stream ended after 5 of 8 bytes",
+            ),
+        ];
+        for (bytes, text) in cases {
+            let (frames, error) = outcome(&sim, &after_hi(bytes)).await;
+            assert_eq!(frames, [Frame::Data("hi".into())]);
+            assert_eq!(error.unwrap().to_string(), text);
+            // The next connection knows nothing of it.
+            let (frames, error) = outcome(&sim, &hi).await;
+            assert_eq!(frames, [Frame::Data("hi".into())]);
+            assert!(error.is_none());
+        }
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_frame_too_large_to_send_leaves_the_link_alive() {
-    let (near, far) = duplex(1024);
-    let (mut near, mut far) = (link(near), link(far));
-    let error = near
-        .send(Frame::Data(vec![0; 65].into()))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "transport: data: 65 bytes, the limit is 64"
-    );
-    near.send(Frame::Data("small".into())).await.unwrap();
-    assert_eq!(
-        far.next().await.unwrap().unwrap(),
-        Frame::Data("small".into())
-    );
+#[test]
+fn a_frame_too_large_to_send_leaves_the_link_alive() {
+    simulate(async |sim| {
+        let (near, far) = duplex(1024);
+        let (mut near, mut far) = (kept(&sim, near), kept(&sim, far));
+        let error = near
+            .send(Frame::Data(vec![0; 65].into()))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "transport: data: 65 bytes, the limit is 64"
+        );
+        near.send(Frame::Data("small".into())).await.unwrap();
+        assert_eq!(
+            far.next().await.unwrap().unwrap(),
+            Frame::Data("small".into())
+        );
+    });
 }
 
 #[cfg(feature = "smol")]
