@@ -23,6 +23,7 @@ struct State {
     /// Wakers by their time, of timers, sleeps and links.
     wakes: BTreeMap<(Instant, u64), Waker>,
     next_id: u64,
+    seeds: u64,
     counts: Counts,
     timers_alive: usize,
     fire_early: Duration,
@@ -70,6 +71,7 @@ impl Sim {
             now: start,
             wakes: BTreeMap::new(),
             next_id: 0,
+            seeds: 0,
             counts: Counts::default(),
             timers_alive: 0,
             fire_early: Duration::ZERO,
@@ -242,6 +244,13 @@ impl Runtime for Sim {
         let mut state = self.state();
         state.counts.clock_reads += 1;
         state.now
+    }
+
+    /// 1, 2, 3 and so on, so that every run is the same.
+    fn seed(&self) -> u64 {
+        let mut state = self.state();
+        state.seeds += 1;
+        state.seeds
     }
 }
 

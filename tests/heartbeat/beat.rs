@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use liveness::heartbeat::{Failure, Origin, Schedule, async_trait, beat, memory};
 use liveness::test_util::{Sim, simulate};
-use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq};
+use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Jitter, Seq};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -289,7 +289,7 @@ fn the_peer_sets_the_interval_through_the_ack() {
 fn jitter_only_shortens() {
     simulate(async |sim| {
         let link = Scripted::new(&sim, []);
-        let schedule = Schedule::new(SECOND).jitter(20, 42).spread_first(true);
+        let schedule = Schedule::new(SECOND).jitter(Jitter::percent(20).spread_first(true));
         run(&link, schedule, 200 * SECOND).await;
         let times = link.times();
         assert!(times[0] <= 1000);

@@ -295,29 +295,32 @@ mod on_tokio {
     use std::task::{Context, Poll, Waker};
 
     use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
-    use liveness::Tokio;
+    use liveness::test_util::simulate;
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn split_halves_on_two_tasks() {
+    #[test]
+    fn split_halves_on_two_tasks() {
+        let mut world = World::new();
         let (near, _far) = duplex(4);
-        let socket = IdleTimeout::new(near, 10 * SECOND, Tokio);
+        let socket = IdleTimeout::new(near, 10 * SECOND, world.sim.clone());
         let (mut reader, mut writer) = ::tokio::io::split(socket);
-        let reading = tokio::spawn(async move { reader.read_u8().await.unwrap_err().kind() });
+        let reading = world.task(async move { reader.read_u8().await.unwrap_err().kind() });
         let writing =
-            tokio::spawn(async move { writer.write_all(&[0; 9]).await.unwrap_err().kind() });
-        assert_eq!(reading.await.unwrap(), ErrorKind::TimedOut);
-        assert_eq!(writing.await.unwrap(), ErrorKind::TimedOut);
+            world.task(async move { writer.write_all(&[0; 9]).await.unwrap_err().kind() });
+        assert_eq!(world.run(reading), ErrorKind::TimedOut);
+        assert_eq!(world.run(writing), ErrorKind::TimedOut);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn shutdown_works_after_the_verdict() {
-        let (near, mut far) = duplex(4);
-        let mut socket = IdleTimeout::new(near, SECOND, Tokio);
-        assert!(AsyncReadExt::read_u8(&mut socket).await.is_err());
-        socket.shutdown().await.unwrap();
-        assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+    #[test]
+    fn shutdown_works_after_the_verdict() {
+        simulate(async |sim| {
+            let (near, mut far) = duplex(4);
+            let mut socket = IdleTimeout::new(near, SECOND, sim);
+            assert!(AsyncReadExt::read_u8(&mut socket).await.is_err());
+            socket.shutdown().await.unwrap();
+            assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+        });
     }
 
     /// Fills part of a buffer, and takes vectored writes.

@@ -888,6 +888,7 @@ mod on_tokio {
 
     use super::*;
 
+    /// Tokio's own paused clock, since Tokio's timers are what is tested.
     #[tokio::test(start_paused = true)]
     async fn with_a_paused_clock() {
         let (near, mut far) = duplex(64);

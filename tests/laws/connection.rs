@@ -85,7 +85,7 @@ struct Connection<'a> {
 
 /// Runs `config` in `scenario`.
 pub(crate) fn run(config: KeepaliveConfig, scenario: &Scenario) -> Record {
-    let keepalive = Keepalive::new(config, origin()).expect("an accepted configuration");
+    let keepalive = Keepalive::new(config, 0, origin()).expect("an accepted configuration");
     let mut connection = Connection {
         scenario,
         keepalive,
