@@ -1,18 +1,13 @@
-//! What the tests of `KeepaliveStream` share: a socket that does what a script says, and a wire for lines
-//! of text.
+//! What the tests of `KeepaliveStream` share: a socket that does what a script says, and polls by hand.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
 
-use bytes::BytesMut;
 use futures::io::{AsyncRead, AsyncWrite};
-use liveness::io::{Incoming, Wire};
-use liveness::{Answers, KeepaliveConfig, Seq};
 
 /// What a read finds next.
 #[derive(Debug, Clone)]
@@ -119,75 +114,48 @@ impl AsyncWrite for Script {
     }
 }
 
-/// Lines of text: our ping is `?7`, the answer `!7`; a ping of the peer is `%`, our answer `=`; a line
-/// `+5` that comes in changes the interval to 5 s; nothing of ours after a line `bye`.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Lines {
-    out: Vec<u8>,
-    mid_line_in: bool,
-    interval: Option<u64>,
-    bye: bool,
+/// One poll that nobody waits for.
+pub(crate) fn noop<T>(poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn line(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map(|at| at + 1)
+pub(crate) fn read_some<S>(stream: &mut S, room: usize) -> Poll<io::Result<Vec<u8>>>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut buf = vec![0; room];
+    let read = noop(|cx| Pin::new(stream).poll_read(cx, &mut buf));
+    read.map_ok(|count| buf[..count].to_vec())
 }
 
-impl Wire for Lines {
-    fn outgoing(&mut self, bytes: &[u8]) -> usize {
-        let end = line(bytes);
-        let followed = end.unwrap_or(bytes.len());
-        self.out.extend_from_slice(&bytes[..followed.min(8)]);
-        if end.is_some() {
-            self.bye |= self.out == b"bye\n";
-            self.out.clear();
+/// Reads until there is nothing more, with one more poll for the turn of the executor that a verdict
+/// or a ping waits for.
+pub(crate) fn read_all<S>(stream: &mut S, room: usize) -> io::Result<Vec<u8>>
+where
+    S: AsyncRead + Unpin,
+{
+    let (mut all, mut empty) = (Vec::new(), 0);
+    while empty < 2 {
+        match read_some(stream, room) {
+            Poll::Ready(Ok(bytes)) if bytes.is_empty() => break,
+            Poll::Ready(bytes) => all.extend(bytes?),
+            Poll::Pending => empty += 1,
         }
-        followed
     }
+    Ok(all)
+}
 
-    fn may_ping(&self) -> bool {
-        self.out.is_empty() && !self.bye
-    }
+pub(crate) fn write_some<S>(stream: &mut S, bytes: &[u8]) -> Poll<io::Result<usize>>
+where
+    S: AsyncWrite + Unpin,
+{
+    noop(|cx| Pin::new(stream).poll_write(cx, bytes))
+}
 
-    fn ping(&mut self, seq: Seq, buf: &mut BytesMut) {
-        buf.extend_from_slice(format!("?{}\n", seq.value()).as_bytes());
-    }
-
-    fn incoming(&mut self, bytes: &[u8]) -> Incoming {
-        let end = line(bytes);
-        if !self.mid_line_in && b"!%+".contains(&bytes[0]) {
-            let Some(len) = end else {
-                return Incoming::More;
-            };
-            let number = std::str::from_utf8(&bytes[1..len - 1])
-                .unwrap()
-                .parse()
-                .ok();
-            match (bytes[0], number) {
-                (b'!', number) => {
-                    return Incoming::Pong {
-                        len,
-                        answers: number
-                            .map_or(Answers::Nothing, |number| Answers::Ping(Seq::new(number))),
-                    };
-                }
-                (b'%', _) => return Incoming::Ping { len },
-                (_, number) => self.interval = number,
-            }
+pub(crate) fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        if let Poll::Ready(taken) = write_some(stream, bytes) {
+            bytes = &bytes[taken.unwrap()..];
         }
-        self.mid_line_in = end.is_none();
-        Incoming::Pass(end.unwrap_or(bytes.len()))
-    }
-
-    fn answer(&mut self, buf: &mut BytesMut) {
-        buf.extend_from_slice(b"=\n");
-    }
-
-    fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
-        let interval = self.interval.take()?;
-        Some(config.interval(Duration::from_secs(interval)))
     }
 }

@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use crate::common::{Input, Lines, Script};
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{Incoming, KeepaliveStream, MOST_HELD, Wire};
 use liveness::test_util::Sim;
 use liveness::{Cause, Dead, KeepaliveConfig, PingWhen, Proof, Seq};
 use proptest::prelude::*;
+
+use crate::common::{self, Input, Script, noop, read_some, write_all, write_some};
+use crate::lines::Lines;
 
 type Stream = KeepaliveStream<Script, Lines, Sim>;
 
@@ -25,40 +27,8 @@ fn stream(config: KeepaliveConfig) -> (Stream, Sim) {
     (stream.unwrap(), sim)
 }
 
-fn noop<T>(poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    poll(&mut Context::from_waker(Waker::noop()))
-}
-
-fn read_some(stream: &mut Stream, room: usize) -> Poll<io::Result<Vec<u8>>> {
-    let mut buf = vec![0; room];
-    let read = noop(|cx| Pin::new(stream).poll_read(cx, &mut buf));
-    read.map_ok(|count| buf[..count].to_vec())
-}
-
-/// Reads until there is nothing more, with one more poll for the turn of the executor that a verdict
-/// or a ping waits for.
 fn read_all(stream: &mut Stream) -> io::Result<Vec<u8>> {
-    let (mut all, mut empty) = (Vec::new(), 0);
-    while empty < 2 {
-        match read_some(stream, 1000) {
-            Poll::Ready(Ok(bytes)) if bytes.is_empty() => break,
-            Poll::Ready(bytes) => all.extend(bytes?),
-            Poll::Pending => empty += 1,
-        }
-    }
-    Ok(all)
-}
-
-fn write_some(stream: &mut Stream, bytes: &[u8]) -> Poll<io::Result<usize>> {
-    noop(|cx| Pin::new(stream).poll_write(cx, bytes))
-}
-
-fn write_all(stream: &mut Stream, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        if let Poll::Ready(taken) = write_some(stream, bytes) {
-            bytes = &bytes[taken.unwrap()..];
-        }
-    }
+    common::read_all(stream, 1000)
 }
 
 fn written(stream: &Stream) -> &str {

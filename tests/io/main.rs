@@ -10,4 +10,5 @@
 mod common;
 mod idle_timeout;
 mod keepalive_stream;
+mod lines;
 mod track;

@@ -3,12 +3,11 @@
 //! The view that it is compared with is a splitter of whole buffers, written here.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::common::{Input, Script};
 use bytes::BytesMut;
-use futures::io::{AsyncRead, AsyncWrite};
+use futures::io::AsyncWrite;
 use liveness::io::KeepaliveStream;
 use liveness::mqtt::{
     ClientConfig, ConnAck, Connect, Disconnect, PINGREQ, PINGRESP, Version, Wire, reason,
@@ -16,6 +15,8 @@ use liveness::mqtt::{
 use liveness::test_util::Sim;
 use liveness::{Cause, Dead, KeepaliveConfig};
 use proptest::prelude::*;
+
+use crate::common::{self, Input, Script, noop, read_some, write_all};
 
 type Stream = KeepaliveStream<Script, Wire, Sim>;
 
@@ -26,34 +27,13 @@ fn stream(wire: Wire, sim: &Sim) -> Stream {
     KeepaliveStream::new(Script::default(), wire, KeepaliveConfig::off(), sim.clone()).unwrap()
 }
 
-fn noop<T>(poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    poll(&mut Context::from_waker(Waker::noop()))
-}
-
-fn poll_read(stream: &mut Stream, room: usize) -> Poll<std::io::Result<Vec<u8>>> {
-    let mut buf = vec![0; room];
-    let read = noop(|cx| Pin::new(stream).poll_read(cx, &mut buf));
-    read.map_ok(|count| buf[..count].to_vec())
-}
-
-/// Reads until there is nothing more, or the end.
 fn read_all(stream: &mut Stream, room: usize) -> Vec<u8> {
-    let (mut all, mut empty) = (Vec::new(), 0);
-    while empty < 2 {
-        match poll_read(stream, room) {
-            Poll::Ready(bytes) => match bytes.unwrap() {
-                bytes if bytes.is_empty() => break,
-                bytes => all.extend(bytes),
-            },
-            Poll::Pending => empty += 1,
-        }
-    }
-    all
+    common::read_all(stream, room).unwrap()
 }
 
 /// What a read that waits is told once there is a verdict; a verdict takes a turn of the executor.
 fn failure(stream: &mut Stream) -> Option<std::io::Error> {
-    (0..3).find_map(|_| match poll_read(stream, 100) {
+    (0..3).find_map(|_| match read_some(stream, 100) {
         Poll::Ready(read) => read.err(),
         Poll::Pending => None,
     })
@@ -63,12 +43,6 @@ fn write_some(stream: &mut Stream, bytes: &[u8]) -> usize {
     match noop(|cx| Pin::new(stream).poll_write(cx, bytes)) {
         Poll::Ready(taken) => taken.unwrap(),
         Poll::Pending => 0,
-    }
-}
-
-fn write_all(stream: &mut Stream, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        bytes = &bytes[write_some(stream, bytes)..];
     }
 }
 
@@ -288,7 +262,7 @@ proptest! {
         stream.get_mut().input.push_back(Input::End);
         let mut got = Vec::new();
         while stream.get_ref().input.len() > 1 {
-            if let Poll::Ready(bytes) = poll_read(&mut stream, room) {
+            if let Poll::Ready(bytes) = read_some(&mut stream, room) {
                 got.extend(bytes.unwrap());
             }
         }

@@ -2,10 +2,9 @@
 
 use std::io::Cursor;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::common::{Input, Script};
 use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{KeepaliveStream, Wire as _};
@@ -15,6 +14,8 @@ use proptest::prelude::*;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 use tungstenite::protocol::{Role, WebSocket};
+
+use crate::common::{self, Input, Script, noop, write_all};
 
 type Stream = KeepaliveStream<Script, websocket::Wire, Sim>;
 
@@ -34,10 +35,6 @@ fn stream(wire: websocket::Wire) -> Stream {
     KeepaliveStream::new(Script::default(), wire, config, Sim::new()).unwrap()
 }
 
-fn noop<T>(poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    poll(&mut Context::from_waker(Waker::noop()))
-}
-
 fn read_some(stream: &mut Stream, room: usize) -> Option<Vec<u8>> {
     let mut buf = vec![0; room];
     match noop(|cx| Pin::new(stream).poll_read(cx, &mut buf)) {
@@ -46,29 +43,14 @@ fn read_some(stream: &mut Stream, room: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads until there is nothing more, or the end.
 fn read_all(stream: &mut Stream, room: usize) -> Vec<u8> {
-    let (mut all, mut empty) = (Vec::new(), 0);
-    while empty < 2 {
-        match read_some(stream, room) {
-            Some(bytes) if bytes.is_empty() => break,
-            Some(bytes) => all.extend(bytes),
-            None => empty += 1,
-        }
-    }
-    all
+    common::read_all(stream, room).unwrap()
 }
 
 fn write_some(stream: &mut Stream, bytes: &[u8]) -> usize {
     match noop(|cx| Pin::new(stream).poll_write(cx, bytes)) {
         Poll::Ready(taken) => taken.unwrap(),
         Poll::Pending => 0,
-    }
-}
-
-fn write_all(stream: &mut Stream, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        bytes = &bytes[write_some(stream, bytes)..];
     }
 }
 
