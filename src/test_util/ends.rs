@@ -26,8 +26,8 @@ struct End<T> {
 #[derive(Debug)]
 pub struct ByteEnd(End<u8>);
 
-/// One end of a link of messages: a `Stream` and a `Sink` with a small buffer in front of the link, as a
-/// framed socket has. Dropping it closes its direction.
+/// One end of a link of messages: a `Stream` and a `Sink` with a small buffer in front of the link,
+/// as a framed socket has. Dropping it closes its direction.
 ///
 /// Strict: `start_send` without `poll_ready` is a panic.
 #[derive(Debug)]
@@ -37,14 +37,15 @@ pub struct MessageEnd<M> {
     ready: bool,
 }
 
-/// A pair of sockets, [`Near`](super::Side::Near) and [`Far`](super::Side::Far), and the link between.
+/// A pair of sockets, [`Near`](super::Side::Near) and [`Far`](super::Side::Far), and the link
+/// between.
 pub fn bytes(sim: &Sim, config: LinkConfig) -> (ByteEnd, ByteEnd, Link<u8>) {
     let ([near, far], link) = ends(sim, config);
     (ByteEnd(near), ByteEnd(far), link)
 }
 
-/// A pair of message streams, [`Near`](super::Side::Near) and [`Far`](super::Side::Far), and the link
-/// between.
+/// A pair of message streams, [`Near`](super::Side::Near) and [`Far`](super::Side::Far), and the
+/// link between.
 pub fn messages<M>(sim: &Sim, config: LinkConfig) -> (MessageEnd<M>, MessageEnd<M>, Link<M>) {
     let ([near, far], link) = ends(sim, config);
     let framed = |end| MessageEnd {

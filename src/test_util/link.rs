@@ -1,8 +1,8 @@
 //! [`Link`]: the network between two ends, and its faults.
 //!
-//! One model for bytes and for messages. Each direction is a queue of items with a limit of items and a
-//! delay for each. Each direction keeps *one* waker a side, as a socket does, so a wake-up that went
-//! to the wrong task is lost here too.
+//! One model for bytes and for messages. Each direction is a queue of items with a limit of items
+//! and a delay for each. Each direction keeps *one* waker a side, as a socket does, so a wake-up
+//! that went to the wrong task is lost here too.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -208,13 +208,14 @@ impl<T> Link<T> {
         self.direction(from).items.len()
     }
 
-    /// Changes the properties of the direction out of this end. What is under way arrives as before.
+    /// Changes the properties of the direction out of this end. What is under way arrives as
+    /// before.
     pub fn configure(&self, from: Side, change: impl FnOnce(&mut LinkConfig)) {
         self.change(from, |direction| change(&mut direction.config));
     }
 
-    /// Nothing arrives any more, either way, and nobody is told: a cable that was pulled. Sending goes
-    /// on until the [`room`](LinkConfig#structfield.room) is used up.
+    /// Nothing arrives any more, either way, and nobody is told: a cable that was pulled. Sending
+    /// goes on until the [`room`](LinkConfig#structfield.room) is used up.
     pub fn cut(&self) {
         self.cut_from(Side::Near);
         self.cut_from(Side::Far);

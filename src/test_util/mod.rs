@@ -1,8 +1,9 @@
 //! A simulated world for tests: a clock, an executor, and links that fail on request.
 //!
-//! [`Sim`] is a [`Runtime`] whose clock stands still while anything can run. [`World`] runs tasks until
-//! all of them wait, then moves the clock to the next timer. So an hour of silence takes a microsecond,
-//! and every run is the same. There is no thread, no socket and no other runtime in it.
+//! [`Sim`] is a [`Runtime`] whose clock stands still while anything can run. [`World`] runs tasks
+//! until all of them wait, then moves the clock to the next timer. So an hour of silence takes a
+//! microsecond, and every run is the same. There is no thread, no socket and no other runtime in
+//! it.
 //!
 //! The code under test takes its runtime as a value, as everything in this crate does. It gets a
 //! runtime of the network in production and a `Sim` in a test.
@@ -76,14 +77,14 @@
 //!
 //! # Traps
 //!
-//! * **Do not poll by hand.** A stream that finds its time over looks once more for input, and wakes
-//!   itself for that. A test that polls and ignores the wake-up sees no verdict. [`World::run`] and
-//!   [`World::run_for`] heed it.
-//! * **Do not jump where you mean to wait.** [`Sim::advance`] is a stall of the whole process: no timer
-//!   in between is seen on time, and an own stall is not the peer's death. [`Sim::sleep`] and
+//! * **Do not poll by hand.** A stream that finds its time over looks once more for input, and
+//!   wakes itself for that. A test that polls and ignores the wake-up sees no verdict.
+//!   [`World::run`] and [`World::run_for`] heed it.
+//! * **Do not jump where you mean to wait.** [`Sim::advance`] is a stall of the whole process: no
+//!   timer in between is seen on time, and an own stall is not the peer's death. [`Sim::sleep`] and
 //!   [`World::run_for`] wait.
-//! * **A world without an end is a failed test.** Nothing left to happen, or a task that wakes itself
-//!   for ever, is a panic with the simulated time in it.
+//! * **A world without an end is a failed test.** Nothing left to happen, or a task that wakes
+//!   itself for ever, is a panic with the simulated time in it.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -11,8 +11,8 @@ use crate::rt::{Runtime, Timer};
 
 /// A simulated clock with timers. Clones share it.
 ///
-/// It stands still until [`World`](super::World) or [`advance`](Self::advance) moves it. Strict where
-/// a real runtime is lenient: a poll of a timer after it has fired is a panic.
+/// It stands still until [`World`](super::World) or [`advance`](Self::advance) moves it. Strict
+/// where a real runtime is lenient: a poll of a timer after it has fired is a panic.
 #[derive(Debug, Clone)]
 pub struct Sim(Arc<Mutex<State>>);
 
@@ -109,7 +109,8 @@ impl Sim {
         self.state().timers_alive
     }
 
-    /// The time of the next wake-up, by a timer, a sleep or a link. `None` if nothing waits for time.
+    /// The time of the next wake-up, by a timer, a sleep or a link. `None` if nothing waits for
+    /// time.
     pub fn next_wake(&self) -> Option<Instant> {
         let state = self.state();
         state.wakes.keys().next().map(|(at, _)| *at)
@@ -164,7 +165,8 @@ impl Sim {
         due.into_values().for_each(Waker::wake);
     }
 
-    /// Wakes `waker` at `at`, or now if that has passed. Not counted: for sockets and peers of a test.
+    /// Wakes `waker` at `at`, or now if that has passed. Not counted: for sockets and peers of a
+    /// test.
     pub fn wake_at(&self, at: Instant, waker: &Waker) {
         let mut state = self.state();
         if at <= state.now {
@@ -194,8 +196,8 @@ impl Sim {
         .await;
     }
 
-    /// The output of `future`, or `None` if it takes longer than `span`. A future that is ready at the
-    /// end of `span` is in time. Not counted, and as cancel safe as `future`.
+    /// The output of `future`, or `None` if it takes longer than `span`. A future that is ready at
+    /// the end of `span` is in time. Not counted, and as cancel safe as `future`.
     pub async fn timeout<F: Future>(&self, span: Duration, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let mut sleep = pin!(self.sleep(span));

@@ -18,7 +18,8 @@ use pin_project::pin_project;
 
 use super::sim::Sim;
 
-/// Tasks and a [`Sim`]: the tasks run until all of them wait, then the clock jumps to the next timer.
+/// Tasks and a [`Sim`]: the tasks run until all of them wait, then the clock jumps to the next
+/// timer.
 ///
 /// One thread, no sleep: a wake-up from another thread comes too late to count.
 ///
@@ -199,8 +200,8 @@ impl World {
     /// Runs the world until `main` is done, and leaves the clock there.
     ///
     /// # Panics
-    /// When `main` is not done and nothing is left that could happen: no task can run, nothing waits
-    /// for time.
+    /// When `main` is not done and nothing is left that could happen: no task can run, nothing
+    /// waits for time.
     pub fn run<T>(&mut self, main: impl Future<Output = T>) -> T {
         let mut main = pin!(self.turns.counted(main));
         let flag = Arc::new(Flag(AtomicBool::new(true)));

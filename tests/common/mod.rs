@@ -1,4 +1,5 @@
-//! What the tests of `KeepaliveStream` share: a socket that does what a script says, and polls by hand.
+//! What the tests of `KeepaliveStream` share: a socket that does what a script says, and polls by
+//! hand.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -128,8 +129,8 @@ where
     read.map_ok(|count| buf[..count].to_vec())
 }
 
-/// Reads until there is nothing more, with one more poll for the turn of the executor that a verdict
-/// or a ping waits for.
+/// Reads until there is nothing more, with one more poll for the turn of the executor that a
+/// verdict or a ping waits for.
 pub(crate) fn read_all<S>(stream: &mut S, room: usize) -> io::Result<Vec<u8>>
 where
     S: AsyncRead + Unpin,

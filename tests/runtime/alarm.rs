@@ -255,7 +255,8 @@ fn no_wake_up_is_lost_when_the_task_changes() {
     firing.join().unwrap();
 }
 
-/// Tokio's budget makes a timer that has elapsed answer `Pending`: so on Tokio, and its paused clock.
+/// Tokio's budget makes a timer that has elapsed answer `Pending`: so on Tokio, and its paused
+/// clock.
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_task_without_budget_sees_its_deadline() {

@@ -1,5 +1,5 @@
-//! Runtimes and the one timer driver: the simulated runtime, one of a user's own, and what `Alarm` makes
-//! of any.
+//! Runtimes and the one timer driver: the simulated runtime, one of a user's own, and what `Alarm`
+//! makes of any.
 #![allow(
     clippy::expect_used,
     clippy::panic,
