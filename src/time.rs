@@ -1,5 +1,5 @@
 //! Saturating arithmetic on [`Instant`]: a point too far away to be represented is *never*. And
-//! [`Newest`]: time that never runs back.
+//! [`Newest`]: time that never runs back. And [`Nanos`]: time as a number.
 //!
 //! Timeouts come from users and from peers, so `Duration::MAX` is an input like any other. Adding
 //! it to an `Instant` panics in the standard library; here it gives `None`, and `None` is also what
@@ -61,6 +61,87 @@ impl Newest {
             self.0 = now;
         }
         self.0
+    }
+}
+
+/// A point in time as a number: nanoseconds since a base of its owner's choice.
+///
+/// A million peers that share a base need eight bytes each for a deadline, and comparing two of
+/// them is comparing two numbers. Arithmetic saturates: a point too far away, 584 years after the
+/// base, is [`MAX`](Self::MAX), which is never.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::detector::Nanos;
+///
+/// let base = Instant::now();
+/// let second = Duration::from_secs(1);
+/// let now = Nanos::since(base, base + 3 * second);
+/// let due = now.after(Nanos::of(2 * second));
+/// assert_eq!(due.instant(base), Some(base + 5 * second));
+/// assert_eq!(due.span_since(now).duration(), 2 * second);
+/// assert_eq!(now.after(Nanos::of(Duration::MAX)), Nanos::MAX);
+/// assert_eq!(Nanos::MAX.instant(base), None); // never
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Nanos(u64);
+
+impl Nanos {
+    /// The base itself, or no time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// Never.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// So many nanoseconds.
+    #[must_use]
+    pub const fn new(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// The bare number.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
+    /// The length of `span`, at most [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn of(span: Duration) -> Self {
+        Self(nanos(span))
+    }
+
+    /// The place of `at` after `base`. A point before the base counts as the base.
+    #[must_use]
+    pub fn since(base: Instant, at: Instant) -> Self {
+        Self::of(at.saturating_duration_since(base))
+    }
+
+    /// The point `span` after this one.
+    #[must_use]
+    pub const fn after(self, span: Self) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+
+    /// The time from `earlier` to this point; zero if that is later.
+    #[must_use]
+    pub const fn span_since(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
+    }
+
+    /// As the length of a span.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    /// As a point in time; `None` for [`MAX`](Self::MAX), or when an `Instant` cannot hold it.
+    #[must_use]
+    pub fn instant(self, base: Instant) -> Option<Instant> {
+        if self == Self::MAX {
+            return None;
+        }
+        later(base, self.duration())
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use liveness::flood::{FloodGuard, FloodLimit, Flooded};
 use liveness::heartbeat::framed::FramedError;
-use liveness::heartbeat::{BeatError, Failure, Origin, Schedule, beat, memory};
+use liveness::heartbeat::{BeatError, Failure, Identity, Origin, Schedule, beat, memory};
 use liveness::mqtt::{BrokerConfig, BrokerKeepalive, Expired, MqttError, Scanner};
 use liveness::tcp::{ApplyError, Frame, FrameError, TcpCodec, TooLarge};
 use liveness::{
@@ -82,7 +82,15 @@ fn beat_error<E: StdError + Clone + Send + 'static>(error: E) -> BeatError<E> {
     }
 
     let schedule = Schedule::new(SECOND).max_failures(1);
-    let beating = beat(Fails(error), schedule, Still(Instant::now()), || ()).unwrap();
+    let identity = Identity::new(Origin::default(), 1);
+    let beating = beat(
+        Fails(error),
+        schedule,
+        Still(Instant::now()),
+        &identity,
+        || (),
+    )
+    .unwrap();
     futures::executor::block_on(beating).unwrap_err()
 }
 

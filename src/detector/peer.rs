@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::{FailureDetector, Life, Order};
+use super::{Detector, FailureDetector, Life, Order, Rule, Sample};
 use crate::message::Heartbeat;
 use crate::seq::Seq;
-use crate::time::{Newest, earlier, later, reached};
+use crate::time::{Newest, reached};
 
 /// What is held about a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ impl fmt::Display for Status {
 /// use liveness::{Heartbeat, Seq};
 ///
 /// let (start, second) = (Instant::now(), Duration::from_secs(1));
-/// let rule = FixedTimeout::new(5 * second, start).suspect_after(3 * second);
+/// let rule = FixedTimeout::new(5 * second).suspect_after(3 * second);
 /// let mut peer = Peer::new(rule, start);
 /// let beat = |incarnation, seq| Heartbeat {
 ///     origin: Origin::default(),
@@ -77,18 +77,25 @@ impl fmt::Display for Status {
 /// assert_eq!(heard.silence.to_string(), "silent for 9s, last beat #0");
 /// assert_eq!(peer.status(), Status::Alive);
 /// ```
-#[derive(Debug, Clone)]
-pub struct Peer<D> {
-    detector: D,
+pub struct Peer<R: Rule> {
+    detector: Detector<R>,
     life: Life,
     status: Status,
     newest: Newest,
     /// When the last fresh beat came, or the peer was met.
     last_at: Instant,
     interval: Option<Duration>,
+    /// How many stale beats came since then.
+    stale: u64,
+    /// Where the present window began: at the last beat, when it was forgiven, at a change of rule.
+    window_at: Instant,
+    /// When the verdict was passed.
+    dead_since: Instant,
     forgive_stall: bool,
-    /// By how much the deadlines of this silence were moved, if they were.
-    forgiven: Option<Duration>,
+    /// Whether this silence was forgiven.
+    forgiven: bool,
+    /// Zero is off.
+    accept_older_life: Duration,
 }
 
 /// What one beat changed.
@@ -99,14 +106,16 @@ pub struct Heard {
     pub order: Order,
     /// The status before it.
     pub was: Status,
-    /// The silence before it.
+    /// The silence up to it. A fresh beat ends it; a stale one does not.
     pub silence: Silence,
 }
 
-impl<D: FailureDetector> Peer<D> {
-    /// A peer that is met at `now` and has not beaten yet.
+impl<R: Rule> Peer<R> {
+    /// A peer that is met at `now`, has not beaten yet, and is judged by `rule`.
     #[must_use]
-    pub const fn new(detector: D, now: Instant) -> Self {
+    pub fn new(rule: R, now: Instant) -> Self {
+        let mut detector = Detector::new(rule);
+        detector.meet(now);
         Self {
             detector,
             life: Life::new(),
@@ -114,35 +123,70 @@ impl<D: FailureDetector> Peer<D> {
             newest: Newest::new(now),
             last_at: now,
             interval: None,
+            stale: 0,
+            window_at: now,
+            dead_since: now,
             forgive_stall: true,
-            forgiven: None,
+            forgiven: false,
+            accept_older_life: Duration::ZERO,
         }
     }
 
     /// Whether a silence that this side's own stall may explain gets one clean window. Default yes.
     ///
     /// With it, a peer that falls silent during such a stall is found within the stall and twice
-    /// the detector's limit.
+    /// the limit of its rule.
     #[must_use]
     pub fn forgive_stall(mut self, forgive: bool) -> Self {
         self.forgive_stall = forgive;
         self
     }
 
+    /// Takes beats of an older life for a restart, once the peer has been dead for `after`. Zero,
+    /// the default, is off: they are stale for ever.
+    ///
+    /// For peers whose incarnation may run back: a device without a clock that keeps the time, a
+    /// lost counter, or one forged beat with the greatest number of all. Such a peer would stay
+    /// dead until it has caught up. The price: a beat that the network held back for longer than
+    /// `after` brings a dead peer back for one window.
+    #[must_use]
+    pub fn accept_older_life(mut self, after: Duration) -> Self {
+        self.accept_older_life = after;
+        self
+    }
+
     /// A beat of this peer came at `now`.
     pub fn on_heartbeat<P>(&mut self, beat: &Heartbeat<P>, now: Instant) -> Heard {
         let now = self.newest.advance(now);
-        let (was, silence) = (self.status, self.silence(now));
-        let order = self.life.on_beat(beat.incarnation, beat.seq);
-        if order != Order::Stale {
-            if matches!(order, Order::NewLife { .. }) {
-                self.detector.reset(now);
-            }
-            self.detector.on_heartbeat(beat.seq, now);
-            self.status = Status::Alive;
-            self.forgiven = None;
-            (self.last_at, self.interval) = (now, beat.interval);
+        let (was, mut silence) = (self.status, self.silence(now));
+        let order = self.order(beat.incarnation, beat.seq, now);
+        if order == Order::Stale {
+            self.stale = self.stale.saturating_add(1);
+            silence.stale = self.stale;
+            return Heard {
+                order,
+                was,
+                silence,
+            };
         }
+        if self
+            .poll_timeout()
+            .is_some_and(|due| self.forgives(due, now))
+        {
+            // The gap before this beat is ours, and no sample of the peer's.
+            self.detector.forgive(now);
+        }
+        let mut sample = Sample::new();
+        match order {
+            Order::NewLife { .. } => self.detector.meet(now),
+            Order::Next { lost } => sample.lost = lost,
+            Order::First | Order::Stale => {}
+        }
+        sample.promised = beat.interval;
+        self.detector.on_heartbeat(sample, now);
+        self.status = Status::Alive;
+        (self.last_at, self.window_at, self.forgiven) = (now, now, false);
+        (self.interval, self.stale) = (beat.interval, 0);
         Heard {
             order,
             was,
@@ -150,12 +194,35 @@ impl<D: FailureDetector> Peer<D> {
         }
     }
 
+    fn order(&mut self, incarnation: u64, seq: Seq, now: Instant) -> Order {
+        let newest = self.life.incarnation().zip(self.life.seq());
+        let order = self.life.on_beat(incarnation, seq);
+        match newest {
+            // A double of the last beat is no sign of another life.
+            Some(newest) if order == Order::Stale && (incarnation, seq) < newest => {
+                if !self.accepts_older_life(now) {
+                    return order;
+                }
+                self.life = Life::new();
+                self.life.on_beat(incarnation, seq);
+                Order::NewLife { from: newest.0 }
+            }
+            _ => order,
+        }
+    }
+
+    fn accepts_older_life(&self, now: Instant) -> bool {
+        let dead_for = now.saturating_duration_since(self.dead_since);
+        let after = self.accept_older_life;
+        self.status == Status::Dead && !after.is_zero() && dead_for >= after
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.status {
-            Status::Alive => earlier(self.suspect_at(), self.dead_at()),
-            Status::Suspect => self.dead_at(),
+            Status::Alive => self.detector.suspect_at(),
+            Status::Suspect => self.detector.dead_at(),
             Status::Dead => None,
         }
     }
@@ -166,37 +233,33 @@ impl<D: FailureDetector> Peer<D> {
     /// A peer whose two deadlines have both passed is dead at once.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Status> {
         let now = self.newest.advance(now);
-        // Forgiving moves the deadline, so there may be a second look, not a third.
-        loop {
-            let due = self.poll_timeout().filter(|due| now >= *due)?;
-            if !self.forgives(due, now) {
-                break;
-            }
-            self.forgiven = Some(now.saturating_duration_since(self.last_at));
+        let due = self.poll_timeout().filter(|due| now >= *due)?;
+        if self.forgives(due, now) {
+            self.detector.forgive(now);
+            (self.window_at, self.forgiven) = (now, true);
+            return None;
         }
-        self.status = match reached(self.dead_at(), now) {
-            true => Status::Dead,
-            false => Status::Suspect,
-        };
+        if reached(self.detector.dead_at(), now) {
+            (self.status, self.dead_since) = (Status::Dead, now);
+        } else {
+            self.status = Status::Suspect;
+        }
         Some(self.status)
     }
 
     /// Whether our own stall may explain that `due` is seen as late as `now`.
     fn forgives(&self, due: Instant, now: Instant) -> bool {
-        let limit = due.saturating_duration_since(self.last_at);
+        let limit = due.saturating_duration_since(self.window_at);
         let late = now.saturating_duration_since(due);
-        self.forgive_stall && self.forgiven.is_none() && late > limit / 4
+        self.forgive_stall && !self.forgiven && late > limit / 4
     }
 
-    fn suspect_at(&self) -> Option<Instant> {
-        later(
-            self.detector.suspect_at()?,
-            self.forgiven.unwrap_or_default(),
-        )
-    }
-
-    fn dead_at(&self) -> Option<Instant> {
-        later(self.detector.dead_at()?, self.forgiven.unwrap_or_default())
+    /// Another rule from `now` on. What the old one knew of the peer is forgotten: a peer that is
+    /// not dead gets the window of one that was just met.
+    pub fn set_rule(&mut self, rule: R, now: Instant) {
+        let now = self.newest.advance(now);
+        self.detector.set_rule(rule, now);
+        self.window_at = now;
     }
 
     /// What is held about the peer.
@@ -219,18 +282,34 @@ impl<D: FailureDetector> Peer<D> {
             last_seq: self.life.seq(),
             incarnation: self.life.incarnation(),
             interval: self.interval,
+            stale: self.stale,
         }
     }
 
-    /// The detector, to ask for its suspicion.
+    /// The detector: its deadlines, its suspicion, its rule.
     #[must_use]
-    pub const fn detector(&self) -> &D {
+    pub const fn detector(&self) -> &Detector<R> {
         &self.detector
     }
+}
 
-    /// The detector, to change it. The peer goes by its new deadlines from the next call on.
-    pub const fn detector_mut(&mut self) -> &mut D {
-        &mut self.detector
+impl<R: Rule + fmt::Debug> fmt::Debug for Peer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("status", &self.status)
+            .field("last_at", &self.last_at)
+            .field("life", &self.life)
+            .field("detector", &self.detector)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Rule + Clone> Clone for Peer<R> {
+    fn clone(&self) -> Self {
+        Self {
+            detector: self.detector.clone(),
+            ..*self
+        }
     }
 }
 
@@ -246,6 +325,8 @@ pub struct Silence {
     pub incarnation: Option<u64>,
     /// The interval that it promised.
     pub interval: Option<Duration>,
+    /// How many stale beats came in this silence: late, doubled, or of an earlier life.
+    pub stale: u64,
 }
 
 impl fmt::Display for Silence {

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::pace::Pace;
-use super::{Heartbeat, HeartbeatSender, Origin, Schedule};
+use super::{Heartbeat, HeartbeatSender, Identity, Schedule};
 use crate::error::ConfigError;
 use crate::rt::{Alarm, Runtime};
 use crate::seq::Seq;
@@ -22,11 +22,10 @@ use crate::time::later;
 ///
 /// The loop is the future that it returns. Nothing is spawned: await it, put it into a `join!` or
 /// `select!` beside your work, or spawn it. Dropping it ends the beats and leaves nothing behind.
-/// Name the peer and its life with [`Beating::origin`] and [`Beating::incarnation`].
 ///
-/// Beats are numbered from 0. A number is used once, also when its beat failed. At most one beat is
-/// under way; while its ack is awaited the next one waits, no longer than
-/// [`send_timeout`](Schedule::send_timeout).
+/// `identity` names the peer and its life, and numbers the beats. A number is used once, also when
+/// its beat failed. At most one beat is under way; while its ack is awaited the next one waits, no
+/// longer than [`send_timeout`](Schedule::send_timeout).
 ///
 /// # Errors
 /// [`ConfigError`] when the schedule cannot work. The future itself ends with a [`BeatError`] after
@@ -34,18 +33,22 @@ use crate::time::later;
 ///
 /// ```
 /// use std::time::Duration;
-/// use liveness::heartbeat::{Origin, Schedule, beat, memory};
+/// use liveness::heartbeat::{Identity, Origin, Schedule, beat, memory};
 /// use liveness::{HeartbeatReceiver, Tokio};
 ///
 /// # tokio::runtime::Builder::new_current_thread()
 /// #     .enable_time().start_paused(true).build().unwrap().block_on(async {
+/// // The wall clock at the start of the program, so that it is greater after each restart.
+/// let started = std::time::UNIX_EPOCH.elapsed()?.as_millis() as u64;
+/// let identity = Identity::new(Origin::new("worker-1")?, started);
+/// let schedule = Schedule::new(Duration::from_secs(1));
+///
 /// let (sender, mut receiver) = memory::channel(8);
 /// let mut queued = 0;
-/// let beating = beat(sender, Schedule::new(Duration::from_secs(1)), Tokio, move || {
+/// let beating = beat(sender, schedule, Tokio, &identity, move || {
 ///     queued += 10;
 ///     queued
-/// })?
-/// .origin(Origin::new("worker-1")?);
+/// })?;
 /// let task = tokio::spawn(beating);
 ///
 /// assert_eq!(receiver.recv().await?.payload, 10);
@@ -58,12 +61,18 @@ use crate::time::later;
 ///     error.to_string(),
 ///     "2 beats in a row failed, the last one #3: the other side of the heartbeat channel is gone",
 /// );
+///
+/// // Connected again: the numbers go on.
+/// let (sender, mut receiver) = memory::channel(8);
+/// let _task = tokio::spawn(beat(sender, schedule, Tokio, &identity, || 0)?);
+/// assert_eq!(receiver.recv().await?.seq.value(), 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 pub fn beat<'a, S, R, F>(
     sender: S,
     schedule: Schedule,
     rt: R,
+    identity: &Identity,
     payload: F,
 ) -> Result<Beating<'a, S, R, F>, ConfigError>
 where
@@ -78,8 +87,7 @@ where
             schedule,
             rt,
             payload,
-            origin: Origin::default(),
-            incarnation: 0,
+            identity: identity.clone(),
             on_ack: None,
             on_failure: None,
         }),
@@ -92,7 +100,7 @@ where
 ///
 /// ```
 /// use std::time::Duration;
-/// use liveness::heartbeat::{Schedule, beat, memory};
+/// use liveness::heartbeat::{Identity, Origin, Schedule, beat, memory};
 /// use liveness::{HeartbeatReceiver, Tokio};
 ///
 /// # tokio::runtime::Builder::new_current_thread()
@@ -100,7 +108,8 @@ where
 /// let second = Duration::from_secs(1);
 /// let (sender, mut receiver) = memory::channel(8);
 /// let mut acks = 0;
-/// let mut beating = beat(sender, Schedule::new(second), Tokio, || "busy")?.on_ack(move |()| {
+/// let (schedule, identity) = (Schedule::new(second), Identity::new(Origin::new("worker-1")?, 1));
+/// let mut beating = beat(sender, schedule, Tokio, &identity, || "busy")?.on_ack(move |()| {
 ///     acks += 1;
 ///     (acks == 2).then_some(10 * second) // slow down once all is well
 /// });
@@ -138,27 +147,13 @@ struct Loop<'a, S: HeartbeatSender, R, F> {
     schedule: Schedule,
     rt: R,
     payload: F,
-    origin: Origin,
-    incarnation: u64,
+    identity: Identity,
     on_ack: Option<OnAck<'a, S::Ack>>,
     on_failure: Option<OnFailure<'a, S::Error>>,
 }
 
-/// The four setters have their effect before the first poll.
+/// The setters have their effect before the first poll.
 impl<'a, S: HeartbeatSender, R, F> Beating<'a, S, R, F> {
-    /// Who beats. Default: the empty name.
-    pub fn origin(self, origin: Origin) -> Self {
-        self.change(|beats| beats.origin = origin)
-    }
-
-    /// Which life of this peer: greater after each restart, or [`watch`](super::watch) takes the
-    /// beats for old ones. Default 0.
-    ///
-    /// A counter on disk will do, or the wall clock at the start of the program.
-    pub fn incarnation(self, incarnation: u64) -> Self {
-        self.change(|beats| beats.incarnation = incarnation)
-    }
-
     /// Sees the ack of each beat that got through, and may return another interval, which holds
     /// from this beat on; `None` changes nothing. Default: acks are dropped.
     ///
@@ -234,17 +229,13 @@ where
     async fn run(mut self) -> Ended<S::Error> {
         let mut alarm = Alarm::new(self.rt.clone());
         let mut pace = Pace::new(self.schedule, self.rt.seed(), self.rt.now());
-        let (mut seq, mut failures) = (Seq::default(), 0_u32);
+        let mut failures = 0_u32;
         loop {
             let now = poll_fn(|cx| alarm.poll_at(pace.due(), cx)).await;
             pace.on_beat(now);
-            let beat = Heartbeat {
-                origin: self.origin.clone(),
-                incarnation: self.incarnation,
-                seq,
-                interval: Some(pace.interval()),
-                payload: (self.payload)(),
-            };
+            let payload = (self.payload)();
+            let beat = self.identity.heartbeat(Some(pace.interval()), payload);
+            let seq = beat.seq;
             match self.send(beat, pace.send_timeout(), &mut alarm).await {
                 Ok(ack) => {
                     failures = 0;
@@ -266,7 +257,6 @@ where
                     }
                 }
             }
-            seq = seq.next();
         }
     }
 

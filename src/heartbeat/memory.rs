@@ -15,9 +15,9 @@ use super::{Heartbeat, HeartbeatReceiver, HeartbeatSender};
 ///
 /// Sending never waits. When there is no room the *oldest* beat makes way: of heartbeats only the
 /// newest matters, and [`Receiver::dropped`] counts the others. When one side is dropped the other
-/// finds [`Closed`], the receiver after the beats that are still there: so a worker that ends or
-/// panics is known at once, as `Err(Closed)` of its [`watch`](super::watch()). Take that for a
-/// death too; the detector is for a worker that hangs.
+/// finds [`Closed`], the receiver after the beats that are still there. So the end or panic of a
+/// worker is known at once, as [`Lost`](super::WatchEvent::Lost) of its [`watch`](super::watch()).
+/// Take that for a death too; the detector is for a worker that hangs.
 ///
 /// ```
 /// use std::time::Duration;

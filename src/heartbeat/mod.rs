@@ -12,32 +12,32 @@
 //! | --- | --- | --- |
 //! | what is sent | `()`, `u64`, `Bytes`, `String` | [`Payload`] |
 //! | how it gets there | [`memory`], `framed` (feature `tcp`), `udp` (feature `udp`) | [`HeartbeatSender`] |
-//! | when silence is death | [`FixedTimeout`] and others | [`FailureDetector`] |
+//! | when silence is death | [`FixedTimeout`] and others | [`Rule`] |
 //!
 //! [`FixedTimeout`]: crate::detector::FixedTimeout
-//! [`FailureDetector`]: crate::detector::FailureDetector
+//! [`Rule`]: crate::detector::Rule
 //!
 //! ```
 //! use std::time::Duration;
 //! use futures::StreamExt;
 //! use liveness::Tokio;
 //! use liveness::detector::FixedTimeout;
-//! use liveness::heartbeat::{Origin, Schedule, WatchEvent, beat, memory, watch};
-//! use liveness::rt::Runtime;
+//! use liveness::heartbeat::{Identity, Origin, Schedule, WatchEvent, beat, memory, watch};
 //!
 //! # tokio::runtime::Builder::new_current_thread()
 //! #     .enable_time().start_paused(true).build().unwrap().block_on(async {
+//! let second = Duration::from_secs(1);
 //! let (sender, receiver) = memory::channel(8);
 //!
-//! // One side: a beat every second.
-//! let beating = beat(sender, Schedule::new(Duration::from_secs(1)), Tokio, || 42_u64)?
-//!     .origin(Origin::new("worker-1")?);
+//! // One side: who beats, in which life; and a beat every second.
+//! let identity = Identity::new(Origin::new("worker-1")?, 1);
+//! let beating = beat(sender, Schedule::new(second), Tokio, &identity, || 42_u64)?;
 //! let worker = tokio::spawn(beating);
 //!
 //! // The other side: dead after five seconds of silence.
-//! let mut events = watch(receiver, FixedTimeout::new(Duration::from_secs(5), Tokio.now()), Tokio);
-//! assert_eq!(events.next().await.unwrap()?, WatchEvent::Alive);
-//! let Some(Ok(WatchEvent::Beat(beat))) = events.next().await else { panic!() };
+//! let mut events = watch(receiver, FixedTimeout::new(5 * second), Tokio);
+//! assert_eq!(events.next().await, Some(WatchEvent::Alive));
+//! let Some(WatchEvent::Beat(beat)) = events.next().await else { panic!() };
 //! assert_eq!((beat.origin.as_str(), beat.payload), ("worker-1", 42));
 //! # worker.abort();
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
@@ -47,6 +47,7 @@ mod schedule;
 mod pace;
 mod beating;
 mod event;
+mod nudge;
 mod watch;
 mod transport;
 pub mod memory;
@@ -66,4 +67,4 @@ pub use transport::{HeartbeatReceiver, HeartbeatSender};
 pub use watch::{Watch, watch};
 
 pub use crate::detector::Silence;
-pub use crate::message::{Heartbeat, Origin, Payload};
+pub use crate::message::{Heartbeat, Identity, Origin, Payload};

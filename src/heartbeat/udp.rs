@@ -144,8 +144,7 @@ impl Datagrams for smol::Async<std::net::UdpSocket> {
 /// use liveness::Tokio;
 /// use liveness::detector::FixedTimeout;
 /// use liveness::heartbeat::udp::{UdpReceiver, UdpSender};
-/// use liveness::heartbeat::{Schedule, WatchEvent, beat, watch};
-/// # use liveness::Runtime;
+/// use liveness::heartbeat::{Identity, Origin, Schedule, WatchEvent, beat, watch};
 /// use tokio::net::UdpSocket;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -155,13 +154,13 @@ impl Datagrams for smol::Async<std::net::UdpSocket> {
 ///
 /// // Datagrams get lost, and a peer that is down may come back: never give up.
 /// let schedule = Schedule::new(Duration::from_millis(5)).max_failures(0);
-/// tokio::spawn(beat(UdpSender::new(here), schedule, Tokio, || 42_u64)?);
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// tokio::spawn(beat(UdpSender::new(here), schedule, Tokio, &identity, || 42_u64)?);
 ///
 /// let receiver = UdpReceiver::<_, u64>::new(there);
-/// let detector = FixedTimeout::new(Duration::from_secs(5), Tokio.now());
-/// let mut events = watch(receiver, detector, Tokio);
-/// assert_eq!(events.next().await.unwrap()?, WatchEvent::Alive);
-/// let Some(Ok(WatchEvent::Beat(beat))) = events.next().await else { panic!("no beat") };
+/// let mut events = watch(receiver, FixedTimeout::new(Duration::from_secs(5)), Tokio);
+/// assert!(matches!(events.next().await, Some(WatchEvent::Alive)));
+/// let Some(WatchEvent::Beat(beat)) = events.next().await else { panic!("no beat") };
 /// assert_eq!(beat.payload, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
@@ -172,17 +171,20 @@ pub struct UdpSender<D, P> {
     payload: PhantomData<fn(P)>,
 }
 
-/// Receives datagrams as beats, of any origin; [`Watch::peer`](super::Watch::peer) picks one.
+/// Receives datagrams as beats, of any origin; [`Watch::origin`](super::Watch::origin) picks one.
 ///
-/// A datagram that is no heartbeat, or larger than the limit, is left out and counted. Reports that
-/// a datagram of ours found nobody (`ConnectionRefused`, `ConnectionReset`) are left out too: they
-/// say nothing about the peer's datagrams. `recv` is cancel safe. The page of [`UdpSender`] shows
-/// the two together.
+/// A datagram that is no heartbeat, or larger than the limit, is left out and counted. So are the
+/// errors of the socket: they are reports about *other* datagrams (nobody listens, a firewall
+/// refuses, one of ours was too large for the path) and say nothing about the peer's. Only a socket
+/// that gives one error after the other, and nothing else, has failed. `recv` is cancel safe.
+///
+/// The page of [`UdpSender`] shows the two together.
 pub struct UdpReceiver<D, P> {
     socket: D,
     /// One byte longer than the limit: a datagram that fills it is too large.
     buffer: Box<[u8]>,
     skipped: u64,
+    errors: u64,
     payload: PhantomData<fn() -> P>,
 }
 
@@ -214,6 +216,7 @@ impl<D, P> UdpReceiver<D, P> {
             socket,
             buffer: buffer(DEFAULT_LIMIT),
             skipped: 0,
+            errors: 0,
             payload: PhantomData,
         }
     }
@@ -230,6 +233,12 @@ impl<D, P> UdpReceiver<D, P> {
     #[must_use]
     pub const fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// How many errors of the socket were passed over.
+    #[must_use]
+    pub const fn errors(&self) -> u64 {
+        self.errors
     }
 }
 
@@ -259,9 +268,11 @@ impl<D: Datagrams, P: Payload + Send> HeartbeatSender for UdpSender<D, P> {
 
 impl<D: Datagrams, P: Payload> UdpReceiver<D, P> {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Heartbeat<P>>> {
+        let mut in_a_row = 0;
         for _ in 0..BUDGET {
             match ready!(self.socket.poll_recv(cx, &mut self.buffer)) {
                 Ok(size) => {
+                    in_a_row = 0;
                     let datagram = self.buffer.get(..size).filter(|_| size < self.buffer.len());
                     let beat = datagram.map(|bytes| Payload::decode(Bytes::copy_from_slice(bytes)));
                     if let Some(Ok(beat)) = beat {
@@ -269,19 +280,19 @@ impl<D: Datagrams, P: Payload> UdpReceiver<D, P> {
                     }
                     self.skipped = self.skipped.saturating_add(1);
                 }
-                Err(error) if is_about_another_datagram(&error) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => {
+                    in_a_row += 1;
+                    // So many with nothing between them are no reports: the socket has failed.
+                    if in_a_row == BUDGET {
+                        return Poll::Ready(Err(error));
+                    }
+                    self.errors = self.errors.saturating_add(1);
+                }
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
-}
-
-/// Whether this is the network's report about a datagram that *we* sent over the same socket.
-fn is_about_another_datagram(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset)
 }
 
 #[async_trait]

@@ -16,6 +16,8 @@ use liveness::{DecodeError, Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::codec::Framed;
 
+use crate::me;
+
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -112,6 +114,7 @@ fn a_flood_of_wrong_pongs_is_no_ack_and_the_timeout_still_works() {
             FramedSender::new(connection, sim.clone()),
             schedule,
             sim.clone(),
+            &me(),
             || 1,
         )
         .unwrap();
@@ -188,6 +191,7 @@ fn the_answer_sets_the_pace() {
             FramedSender::new(near, sim.clone()),
             Schedule::new(SECOND),
             sim.clone(),
+            &me(),
             || 1,
         )
         .unwrap()
@@ -195,12 +199,12 @@ fn the_answer_sets_the_pace() {
             assert_eq!(ack.answer.origin.as_str(), "server");
             ack.answer.interval
         });
-        let detector = FixedTimeout::new(60 * SECOND, sim.time());
-        let mut events = watch(receiver, detector, sim.clone());
+        let rule = FixedTimeout::new(60 * SECOND);
+        let mut events = watch(receiver, rule, sim.clone());
         let mut beats = Vec::new();
         let watching = async {
             while beats.len() < 4 {
-                if let WatchEvent::Beat(beat) = events.next().await.unwrap().unwrap() {
+                if let WatchEvent::Beat(beat) = events.next().await.unwrap() {
                     beats.push((sim.elapsed().as_secs(), beat.interval.unwrap().as_secs()));
                 }
             }
@@ -263,6 +267,7 @@ fn a_link_that_hangs_delivers_no_queue_of_old_beats() {
         FramedSender::new(near, sim.clone()),
         schedule,
         sim.clone(),
+        &me(),
         || 0,
     )
     .unwrap();

@@ -27,7 +27,7 @@ use crate::tcp::Frame;
 /// use futures::StreamExt;
 /// use liveness::Tokio;
 /// use liveness::heartbeat::framed::{FramedReceiver, FramedSender};
-/// use liveness::heartbeat::{Schedule, WatchEvent, beat, watch};
+/// use liveness::heartbeat::{Identity, Origin, Schedule, WatchEvent, beat, watch};
 /// # use liveness::{Runtime, detector::FixedTimeout};
 /// use liveness::tcp::TcpCodec;
 /// use tokio_util::codec::Framed;
@@ -49,16 +49,16 @@ use crate::tcp::Frame;
 /// let mut load = [30, 30, 95, 95].into_iter();
 /// let sender = FramedSender::new(Framed::new(near, TcpCodec::new()), Tokio);
 /// let load = move || load.next().unwrap_or(95_u64);
-/// let beating = beat(sender, Schedule::new(second), Tokio, load)?
-///     .on_ack(|ack| ack.answer.interval);
+/// let (schedule, identity) = (Schedule::new(second), Identity::new(Origin::new("worker-1")?, 1));
+/// let beating =
+///     beat(sender, schedule, Tokio, &identity, load)?.on_ack(|ack| ack.answer.interval);
 /// tokio::spawn(beating);
 ///
 /// let start = Tokio.now();
-/// let detector = FixedTimeout::new(30 * second, start);
-/// let mut events = watch(receiver, detector, Tokio);
+/// let mut events = watch(receiver, FixedTimeout::new(30 * second), Tokio);
 /// let mut beats = Vec::new();
 /// while beats.len() < 5 {
-///     if let WatchEvent::Beat(beat) = events.next().await.unwrap()? {
+///     if let WatchEvent::Beat(beat) = events.next().await.unwrap() {
 ///         beats.push(((Tokio.now() - start).as_secs(), beat.payload));
 ///     }
 /// }
