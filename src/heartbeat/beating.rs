@@ -124,7 +124,7 @@ where
 /// while let Ok(beat) = receiver.recv().await {
 ///     promised.push(beat.interval.unwrap().as_secs());
 /// }
-/// assert_eq!(promised, [1, 1, 10, 10]);
+/// assert_eq!(promised, [1, 1, 10, 10, 10]);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[must_use = "nothing beats unless the future is polled"]
@@ -154,8 +154,11 @@ struct Loop<'a, S: HeartbeatSender, R, F> {
 
 /// The setters have their effect before the first poll.
 impl<'a, S: HeartbeatSender, R, F> Beating<'a, S, R, F> {
-    /// Sees the ack of each beat that got through, and may return another interval, which holds
-    /// from this beat on; `None` changes nothing. Default: acks are dropped.
+    /// Sees the ack of each beat that got through, and may return another interval; `None` changes
+    /// nothing. Default: acks are dropped.
+    ///
+    /// A shorter interval holds at once. A longer one holds from the next beat on, which announces it:
+    /// the last beat has promised that one for sooner.
     ///
     /// In this way a server sets the pace of its clients, as Nacos does with `clientBeatInterval`.
     /// Zero is off: no further beat. Less than 1 ms counts as 1 ms.

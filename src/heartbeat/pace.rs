@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Schedule;
 use crate::jitter::random_part;
-use crate::time::{SHORTEST, later};
+use crate::time::{SHORTEST, later, nanos};
 
 /// A schedule under way: when the next beat is due. No clock; time comes in with each call.
 #[derive(Debug, Clone)]
@@ -58,18 +58,26 @@ impl Pace {
     pub(super) fn on_beat(&mut self, now: Instant) {
         self.beats = self.beats.saturating_add(1);
         let due = self.due.unwrap_or(now);
-        let late = now.saturating_duration_since(due);
-        self.anchor = if late > self.step() / 2 { now } else { due };
-        self.due = later(self.anchor, self.step());
+        let step = self.step();
+        // The last point of the grid up to now: the phase stays, whatever was missed.
+        let late = nanos(now.saturating_duration_since(due));
+        let beyond = late.checked_rem(nanos(step)).unwrap_or(0);
+        self.anchor = now.checked_sub(Duration::from_nanos(beyond)).unwrap_or(due);
+        self.due = later(self.anchor, step);
     }
 
-    /// Another interval, from the last beat on. Zero is off.
+    /// Another interval. A shorter one counts from the last beat; a longer one from the next, which
+    /// was promised for sooner and announces it. Zero is off at once.
     pub(super) fn set_interval(&mut self, interval: Duration) {
+        let shorter = interval < self.interval;
+        self.interval = interval;
         if interval.is_zero() {
-            (self.interval, self.due) = (interval, None);
-        } else if interval != self.interval {
+            self.due = None;
+        } else {
             self.interval = interval.max(SHORTEST);
-            self.due = later(self.anchor, self.step());
+            if shorter {
+                self.due = later(self.anchor, self.step());
+            }
         }
     }
 
@@ -108,17 +116,44 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_moves_the_grid_and_is_not_made_up_for() {
+    fn a_stall_is_not_made_up_for_and_leaves_the_grid_in_place() {
         let start = Instant::now();
         let mut pace = Pace::new(Schedule::new(SECOND), 0, start);
         pace.on_beat(start);
-        let late = start + Duration::from_millis(5_700);
-        pace.on_beat(late);
-        assert_eq!(pace.due(), Some(late + SECOND));
+        pace.on_beat(start + Duration::from_millis(5_700));
+        assert_eq!(pace.due(), Some(start + 6 * SECOND));
+        // At the very instant of a point of the grid.
+        pace.on_beat(start + 9 * SECOND);
+        assert_eq!(pace.due(), Some(start + 10 * SECOND));
+    }
+
+    /// As for a host that was frozen: everything on it goes on at the same instant.
+    #[test]
+    fn a_stall_does_not_put_loops_in_step() {
+        let start = Instant::now();
+        let schedule = Schedule::new(10 * SECOND).jitter(Jitter::NONE.spread_first(true));
+        let mut paces: Vec<_> = (0..100)
+            .map(|seed| Pace::new(schedule, seed, start))
+            .collect();
+        let most_at_once = |paces: &[Pace]| {
+            let mut counts = [0; 100];
+            for pace in paces {
+                let due = pace.due().expect("on") - start;
+                counts[(due.as_millis() % 10_000 / 100) as usize] += 1;
+            }
+            counts.into_iter().max()
+        };
+        let before = most_at_once(&paces);
+        assert!(before < Some(8), "{before:?}");
+        let resumed = start + 45 * SECOND;
+        for pace in &mut paces {
+            pace.on_beat(resumed);
+        }
+        assert_eq!(most_at_once(&paces), before);
     }
 
     #[test]
-    fn another_interval_counts_from_the_last_beat() {
+    fn a_shorter_interval_counts_from_the_last_beat_a_longer_one_from_the_next() {
         let start = Instant::now();
         let mut pace = Pace::new(Schedule::new(5 * SECOND), 0, start);
         pace.on_beat(start);
@@ -128,10 +163,12 @@ mod tests {
         assert_eq!(pace.send_timeout(), Some(2 * SECOND));
         pace.set_interval(Duration::from_nanos(1));
         assert_eq!(pace.interval(), SHORTEST);
-        pace.set_interval(Duration::MAX);
-        assert_eq!(pace.due(), None);
-        pace.set_interval(2 * SECOND);
-        assert_eq!(pace.due(), Some(start + 2 * SECOND));
+        // The next beat was promised for sooner.
+        pace.set_interval(10 * SECOND);
+        assert_eq!(pace.due(), Some(start + SHORTEST));
+        assert_eq!(pace.interval(), 10 * SECOND);
+        pace.on_beat(start + SHORTEST);
+        assert_eq!(pace.due(), Some(start + SHORTEST + 10 * SECOND));
         pace.set_interval(Duration::ZERO);
         assert_eq!(pace.due(), None);
     }
@@ -147,32 +184,36 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the lateness: never a beat before it is due, never two closer than half a step,
-        /// and, when on time, never a gap longer than promised.
+        /// Whatever the lateness: never a beat before it is due, never two at once, never a gap longer
+        /// than promised by more than the lateness, and never another phase.
         #[test]
         fn gaps(
             interval in 1_u64..100_000,
-            percent in 0_u8..=90,
+            percent in prop_oneof![Just(0), 0_u8..=90],
             seed: u64,
             lates in prop::collection::vec((0_u8..4, 0_u64..400_000), 1..60),
         ) {
             let interval = Duration::from_millis(interval);
             let start = Instant::now();
-            let schedule = Schedule::new(interval).jitter(Jitter::percent(percent).spread_first(true));
+            let jitter = Jitter::percent(percent).spread_first(true);
+            let schedule = Schedule::new(interval).jitter(jitter);
             let mut pace = Pace::new(schedule, seed, start);
-            prop_assert!(pace.due().expect("on") <= start + interval);
-            let least = interval * u32::from(100 - percent) / 200;
-            let mut last: Option<(Instant, Duration)> = None;
+            let first = pace.due().expect("on");
+            prop_assert!(first <= start + interval);
+            let mut last = None;
             for (how, ms) in lates {
                 let late = if how == 0 { Duration::from_millis(ms) } else { Duration::ZERO };
                 let due = pace.due().expect("on");
-                let now = last.map_or(due, |(last, _)| last.max(due)) + late;
+                let now = due + late;
                 pace.on_beat(now);
-                if let Some((last, last_late)) = last {
-                    prop_assert!(now >= last + least, "{:?} < {least:?}", now - last);
-                    prop_assert!(now - last <= interval + late, "{last_late:?}");
+                prop_assert!(pace.due() > Some(now));
+                if let Some(last) = last {
+                    prop_assert!(now > last && now - last <= interval + late);
                 }
-                last = Some((now, late));
+                if percent == 0 {
+                    prop_assert_eq!((due - first).as_nanos() % interval.as_nanos(), 0);
+                }
+                last = Some(now);
             }
         }
 
@@ -180,7 +221,8 @@ mod tests {
         fn the_same_seed_gives_the_same_beats(seed: u64, percent in 1_u8..=90) {
             let start = Instant::now();
             let dues = |seed| {
-                let schedule = Schedule::new(SECOND).jitter(Jitter::percent(percent).spread_first(true));
+                let jitter = Jitter::percent(percent).spread_first(true);
+                let schedule = Schedule::new(SECOND).jitter(jitter);
                 let mut pace = Pace::new(schedule, seed, start);
                 let dues: Vec<_> = (0..20).map(|_| {
                     let due = pace.due().expect("on");

@@ -133,10 +133,13 @@ impl Datagrams for smol::Async<std::net::UdpSocket> {
 
 /// Sends each beat as one datagram. Sent is done: there is no answer.
 ///
+/// A socket reports the fate of one datagram when the next one is sent, and does not send that one. So
+/// a beat that meets an error is sent once more.
+///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] for a beat that does not fit into a datagram, else the socket's.
-/// `ConnectionRefused` is the network's word that nobody listens *yet* or any more, so loops over
-/// datagrams usually set [`Schedule::max_failures(0)`](super::Schedule::max_failures).
+/// [`io::ErrorKind::InvalidInput`] for a beat that does not fit into a datagram, else the socket's, if
+/// it comes twice. A network that is away for a moment is one of those, so loops over datagrams usually
+/// set [`Schedule::max_failures(0)`](super::Schedule::max_failures). That nobody listens is no error.
 ///
 /// ```
 /// use std::time::Duration;
@@ -261,7 +264,11 @@ impl<D: Datagrams, P: Payload + Send> HeartbeatSender for UdpSender<D, P> {
             let text = format!("heartbeat of {size} bytes, the limit of a datagram is {limit}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        poll_fn(|cx| self.socket.poll_send(cx, &self.buffer)).await?;
+        let mut send = async || poll_fn(|cx| self.socket.poll_send(cx, &self.buffer)).await;
+        // An error may be a report about the datagram before, which came instead of sending this one.
+        if send().await.is_err() {
+            send().await?;
+        }
         Ok(())
     }
 }

@@ -161,7 +161,7 @@ fn a_slow_ack_is_followed_by_one_beat_and_no_burst() {
         let link = Scripted::new(&sim, [Ack(5_700 * MS)]);
         let schedule = Schedule::new(SECOND).send_timeout(Duration::ZERO);
         run(&link, schedule, 9 * SECOND).await;
-        assert_eq!(link.times(), [0, 5700, 6700, 7700, 8700]);
+        assert_eq!(link.times(), [0, 5700, 6000, 7000, 8000, 9000]);
     });
 }
 
@@ -187,7 +187,7 @@ fn a_stalled_process_beats_once_and_goes_on() {
             ended = &mut beating => panic!("{ended:?}"),
             () = stalls => {}
         }
-        assert_eq!(link.times(), [0, 1000, 2000, 62_500, 63_500]);
+        assert_eq!(link.times(), [0, 1000, 2000, 62_500, 63_000]);
     });
 }
 
@@ -297,7 +297,7 @@ fn the_peer_sets_the_interval_through_the_ack() {
             _ => None,
         });
         assert!(sim.timeout(30 * SECOND, beating).await.is_none());
-        assert_eq!(link.times(), [0, 5000, 7000, 9000, 19_000, 29_000]);
+        assert_eq!(link.times(), [0, 5000, 7000, 9000, 11_000, 21_000]);
         let promised: Vec<_> = link.beats().iter().map(|beat| beat.interval).collect();
         assert_eq!(promised, [5, 5, 2, 2, 10, 10].map(|n| Some(n * SECOND)));
     });

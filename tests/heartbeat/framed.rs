@@ -213,7 +213,33 @@ fn the_answer_sets_the_pace() {
             ended = beating => panic!("{ended:?}"),
             () = watching => {}
         }
-        assert_eq!(beats, [(0, 1), (5, 5), (10, 5), (15, 5)]);
+        assert_eq!(beats, [(0, 1), (1, 5), (6, 5), (11, 5)]);
+    });
+}
+
+/// A stream that panics when it is polled after its end, as a generator does.
+#[test]
+fn a_stream_is_not_polled_after_its_end() {
+    simulate(async |sim| {
+        let ends = || {
+            let stream = futures::stream::unfold(Some(()), |once| async move {
+                once.expect("polled after the end");
+                None::<(Result<Frame<Heartbeat<u64>>, FrameError>, Option<()>)>
+            });
+            let sink = futures::sink::drain().sink_map_err(|never| match never {});
+            Both {
+                stream: Box::pin(stream),
+                sink,
+            }
+        };
+        let mut sender = FramedSender::new(ends(), sim.clone());
+        let mut receiver = FramedReceiver::new(ends());
+        for _ in 0..3 {
+            let sent = sender.send(numbered(0)).await;
+            assert!(matches!(sent, Err(FramedError::Closed)), "{sent:?}");
+            let received = receiver.recv().await;
+            assert!(matches!(received, Err(FramedError::Closed)), "{received:?}");
+        }
     });
 }
 

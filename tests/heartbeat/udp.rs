@@ -55,11 +55,17 @@ struct Inner {
     /// Reports that come before the next datagram.
     reports: VecDeque<io::ErrorKind>,
     broken: bool,
+    /// So many datagrams are not sent, and something is reported instead.
+    refused: u32,
 }
 
 impl Datagrams for BadLink {
     fn poll_send(&self, _cx: &mut Context<'_>, datagram: &[u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.0.lock().unwrap();
+        if inner.refused > 0 {
+            inner.refused -= 1;
+            return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+        }
         let held = inner.late.take();
         let datagram = datagram.to_vec();
         let size = datagram.len();
@@ -195,6 +201,24 @@ fn a_report_of_the_network_does_not_end_the_receiver() {
             assert_eq!(receiver.recv().await.unwrap().seq, Seq::new(n), "{kind}");
         }
         assert_eq!(receiver.errors(), 24);
+    });
+}
+
+/// As Linux does it: each report takes the place of the next datagram.
+#[test]
+fn a_report_does_not_cost_a_beat() {
+    simulate(async |_| {
+        let link = BadLink::default();
+        let mut sender = UdpSender::new(link.clone());
+        for n in 0..5 {
+            link.0.lock().unwrap().refused = 1;
+            sender.send(numbered(n, n)).await.unwrap();
+        }
+        assert_eq!(link.0.lock().unwrap().arrived.len(), 5);
+        // Twice in a row is no report.
+        link.0.lock().unwrap().refused = 2;
+        let error = sender.send(numbered(5, 5_u64)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     });
 }
 

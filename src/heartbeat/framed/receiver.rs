@@ -31,6 +31,8 @@ pub struct FramedReceiver<C: HeartbeatFrames> {
     unflushed: bool,
     /// Why answering failed, until it is told.
     failed: Option<C::Error>,
+    /// The stream has ended, and is not polled again.
+    closed: bool,
 }
 
 type Answering<P> = Box<dyn FnMut(&Heartbeat<P>) -> Heartbeat<P> + Send>;
@@ -60,6 +62,7 @@ impl<C: HeartbeatFrames> FramedReceiver<C> {
             answer: None,
             unflushed: false,
             failed: None,
+            closed: false,
         }
     }
 
@@ -104,11 +107,17 @@ where
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Heartbeat<P>, FramedError<E>>> {
+        if self.closed {
+            return Poll::Ready(Err(FramedError::Closed));
+        }
         self.answer(cx);
         for _ in 0..BUDGET {
             let frame = match self.connection.poll_next_unpin(cx) {
                 Poll::Ready(Some(frame)) => frame.map_err(FramedError::Transport)?,
-                Poll::Ready(None) => return Poll::Ready(Err(FramedError::Closed)),
+                Poll::Ready(None) => {
+                    self.closed = true;
+                    return Poll::Ready(Err(FramedError::Closed));
+                }
                 Poll::Pending => {
                     return match self.failed.take() {
                         Some(error) => Poll::Ready(Err(FramedError::Transport(error))),

@@ -62,7 +62,7 @@ use crate::tcp::Frame;
 ///         beats.push(((Tokio.now() - start).as_secs(), beat.payload));
 ///     }
 /// }
-/// assert_eq!(beats, [(0, 30), (10, 30), (20, 95), (21, 95), (22, 95)]);
+/// assert_eq!(beats, [(0, 30), (1, 30), (11, 95), (12, 95), (13, 95)]);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 pub struct FramedSender<C, R> {
@@ -72,6 +72,8 @@ pub struct FramedSender<C, R> {
     next: Seq,
     /// A ping was handed over and may not have left yet.
     unflushed: bool,
+    /// The stream has ended, and is not polled again.
+    closed: bool,
 }
 
 /// What [`FramedSender`] gives back for a beat: the answer, and how long it took.
@@ -94,6 +96,7 @@ impl<C, R> FramedSender<C, R> {
             rt,
             next: Seq::new(0),
             unflushed: false,
+            closed: false,
         }
     }
 
@@ -137,11 +140,11 @@ where
             }
         }
         for _ in 0..BUDGET {
-            let frame = match ready!(self.connection.poll_next_unpin(cx)) {
-                None => Err(FramedError::Closed),
-                Some(frame) => frame.map_err(FramedError::Transport),
+            let Some(frame) = ready!(self.connection.poll_next_unpin(cx)) else {
+                self.closed = true;
+                return Poll::Ready(Err(FramedError::Closed));
             };
-            match frame? {
+            match frame.map_err(FramedError::Transport)? {
                 Frame::Pong {
                     seq: answers,
                     payload: answer,
@@ -179,6 +182,9 @@ where
     type Error = FramedError<E>;
 
     async fn send(&mut self, beat: Heartbeat<P>) -> Result<Ack<P>, FramedError<E>> {
+        if self.closed {
+            return Err(FramedError::Closed);
+        }
         let transport = FramedError::Transport;
         poll_fn(|cx| self.poll_ready(cx)).await.map_err(transport)?;
         let seq = self.next;
