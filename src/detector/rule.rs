@@ -101,7 +101,8 @@ pub trait Rule {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Sample {
-    /// How many beats between this one and the one before did not come.
+    /// How many beats between this one and the one before did not come. Those that the peer sent to
+    /// others count too, if it numbers them in one row.
     pub lost: u64,
     /// The longest time until the next beat, as the peer promises it.
     pub promised: Option<Duration>,

@@ -264,7 +264,7 @@ impl<D: Datagrams, P: Payload + Send> HeartbeatSender for UdpSender<D, P> {
             let text = format!("heartbeat of {size} bytes, the limit of a datagram is {limit}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let mut send = async || poll_fn(|cx| self.socket.poll_send(cx, &self.buffer)).await;
+        let send = async || poll_fn(|cx| self.socket.poll_send(cx, &self.buffer)).await;
         // An error may be a report about the datagram before, which came instead of sending this one.
         if send().await.is_err() {
             send().await?;
