@@ -678,7 +678,7 @@ impl Keepalive {
         }
         let limit = match due.cause {
             Cause::Silent => self.config.silence,
-            Cause::NoReply | Cause::WriteStalled => due.limit,
+            Cause::NoReply | Cause::WriteStalled | Cause::TooSlow => due.limit,
         };
         let dead = Dead {
             cause: due.cause,

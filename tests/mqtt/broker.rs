@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use liveness::ConfigError;
 use liveness::mqtt::{
     BrokerConfig, BrokerKeepalive, ConnAck, Connect, Disconnect, Expired, KeepAlivePolicy,
     MqttError, PINGREQ, PINGRESP, Packet, PartialPacket, Scanner, Version, reason,
 };
+use liveness::{Cause, ConfigError, Dead};
 use proptest::prelude::*;
 
 use super::{Clock, connect, encoded};
@@ -227,9 +227,21 @@ fn a_dribbler_is_too_slow() {
     }
     // Three seconds of credit, and a hundredth of a second for each of the seven bytes.
     assert_eq!(dribbler.poll_timeout(), Some(clock.ms(3070)));
+    let expired = dribbler.handle_timeout(clock.ms(3080)).unwrap();
     assert_eq!(
-        dribbler.handle_timeout(clock.ms(3070)).unwrap().to_string(),
-        "7 bytes of a packet within 3.07s, slower than 100 bytes a second",
+        expired.to_string(),
+        "7 bytes of a packet within 3.08s, slower than 100 bytes a second",
+    );
+    // The same as a verdict, wrapped or not: the real limit, and the time that the packet took.
+    let dead = Dead::find(&std::io::Error::other(expired)).unwrap();
+    assert_eq!(dead, expired.dead());
+    assert_eq!(
+        (dead.cause, dead.cause.to_string()),
+        (Cause::TooSlow, "too slow".to_owned())
+    );
+    assert_eq!(
+        dead.to_string(),
+        "a packet not whole after 3.08s instead of within 3.07s, no round trip measured",
     );
     for second in 1..1000 {
         assert_eq!(
@@ -261,11 +273,11 @@ fn never_sends_connect() {
     let mut silent = BrokerKeepalive::new(config, clock.s(0)).unwrap();
     assert_eq!(silent.poll_timeout(), Some(clock.s(5)));
     assert_eq!(silent.handle_timeout(clock.ms(4999)), None);
-    let limit = Duration::from_secs(5);
-    assert_eq!(
-        silent.handle_timeout(clock.s(5)),
-        Some(Expired::NoConnect { limit })
-    );
+    let expired = silent.handle_timeout(clock.s(5)).unwrap();
+    assert_eq!(expired.to_string(), "no CONNECT within 5s");
+    let dead = expired.dead();
+    assert_eq!((dead.cause, dead.silent_for), (Cause::Silent, dead.limit));
+    assert_eq!(silent.handle_timeout(clock.s(10)), None, "once");
 
     // Bytes of a CONNECT do not extend the time for it.
     let mut slow = BrokerKeepalive::new(config, clock.s(0)).unwrap();
@@ -273,6 +285,11 @@ fn never_sends_connect() {
         slow.on_receive(&[*byte], clock.s(n as u64)).unwrap();
     }
     assert_eq!(slow.poll_timeout(), Some(clock.s(5)));
+    // It did say something: not silent, too slow.
+    let Some(Expired::NoConnect { dead }) = slow.handle_timeout(clock.s(5)) else {
+        panic!()
+    };
+    assert_eq!(dead.cause, Cause::TooSlow);
 
     let off = BrokerConfig::new().connect_timeout(Duration::ZERO);
     assert_eq!(
@@ -478,11 +495,11 @@ fn a_client_that_said_goodbye_does_not_expire() {
 fn our_own_stall_is_forgiven_once() {
     let clock = Clock::start();
     let mut watch = plain(2, clock);
-    assert_eq!(watch.handle_timeout(clock.s(100)), None, "pardoned");
+    assert_eq!(watch.handle_timeout(clock.s(100)), None, "forgiven");
     assert_eq!(watch.poll_timeout(), Some(clock.s(103) + NANO));
-    let mut merciless = watch.clone();
+    let mut strict = watch.clone();
     assert!(
-        merciless.handle_timeout(clock.s(200)).is_some(),
+        strict.handle_timeout(clock.s(200)).is_some(),
         "once per silence"
     );
     watch.on_receive(&PINGREQ, clock.s(102)).unwrap();
@@ -544,8 +561,11 @@ proptest! {
             if clock.ms(now) >= due {
                 prop_assert_eq!(watch.handle_timeout(due - NANO), None, "early");
                 let expired = watch.handle_timeout(due);
-                let silent_for = limit + NANO;
-                prop_assert_eq!(expired, Some(Expired::Silent { keep_alive, silent_for }));
+                let Some(Expired::Silent { keep_alive: seconds, dead }) = expired else {
+                    return Err(TestCaseError::fail(format!("{expired:?}")));
+                };
+                prop_assert_eq!((seconds, dead.limit), (keep_alive, limit));
+                prop_assert_eq!(dead.silent_for, limit + NANO);
                 prop_assert_eq!(watch.handle_timeout(clock.ms(now + 1_000_000)), None, "twice");
                 return Ok(());
             }

@@ -14,9 +14,9 @@
 mod bad_input;
 mod broker;
 mod client;
+mod clients;
 mod codec;
 mod scanner;
-mod sessions;
 
 use std::time::{Duration, Instant};
 

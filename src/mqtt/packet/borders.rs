@@ -1,15 +1,15 @@
-//! [`Borders`]: where packets begin and end, for one who lets everything pass.
+//! [`Borders`]: where packets begin and end, in a stream that is not judged.
 //!
-//! A [`Scanner`](super::Scanner) is a judge, and loses the borders with the first fault. Below a library
-//! that judges for itself it is enough to count: as long as the length of a packet can be read, there is
-//! a next packet.
+//! A [`Scanner`](super::Scanner) judges, and loses the borders with the first fault. Below a
+//! library that judges for itself it is enough to count: a packet with a readable length has a next
+//! packet.
 
-/// Follows the packets of one direction behind the handshake, whatever they are.
+/// Follows the packets of one direction, whatever they hold.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::mqtt) struct Borders {
-    /// How many bytes of a fixed header were seen; none between packets and in a body.
+    /// How many bytes of a fixed header were seen; 0 between packets and in a body.
     seen: u8,
-    /// The remaining length as far as it was seen, then what is left of the body.
+    /// The remaining length as far as it was seen, then the rest of the body.
     left: u32,
     lost: bool,
 }
@@ -26,8 +26,8 @@ impl Borders {
         self.lost
     }
 
-    /// Follows the bytes up to and with the end of the packet they are in, or to their end; returns how
-    /// many.
+    /// Follows the bytes to the end of the packet, or to their own end. Returns how many were
+    /// followed.
     #[inline]
     pub(in crate::mqtt) fn follow(&mut self, bytes: &[u8]) -> usize {
         // The common case: a short packet that is here from its first byte to its last.

@@ -1,10 +1,10 @@
-//! [`Reader`]: the fields of one packet, in order, each checked. Total: it ends in a value or in one
-//! error that names the rule, whatever the bytes.
+//! [`Reader`]: the fields of one packet, in order, each checked. Any bytes give a value or one
+//! error that names the rule.
 
 use super::rule::{self, Rule};
 use super::{MqttError, PacketType, Version};
 
-/// What is left to read of a packet's body.
+/// The unread rest of a packet's body.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -12,7 +12,7 @@ pub(super) struct Reader<'a> {
     at: u32,
     packet: PacketType,
     version: Option<Version>,
-    /// What it means to run out of bytes.
+    /// The rule that a missing byte breaks.
     short: &'static Rule,
 }
 
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    /// The properties that come next: each that `allowed` has is checked and handed over with the
+    /// The properties that come next. Each is checked against `allowed` and handed over with the
     /// bytes that encode it.
     pub(super) fn properties(
         &mut self,
@@ -227,7 +227,7 @@ pub(super) enum Value<'a> {
     Small(u32),
     Number(u32),
     Text(&'a str),
-    /// Checked, and of no use here.
+    /// Checked and not needed.
     Other,
 }
 

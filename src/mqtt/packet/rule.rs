@@ -1,14 +1,14 @@
-//! What the specification demands, with the number that each version gives it.
+//! The demands of the specification, each with its number in each version.
 //!
-//! Versions 3.1.1 and 5 number the same statement differently, and one number means different things
-//! in the two. So a rule carries both, and an error cites the one of the version in use.
+//! Versions 3.1.1 and 5 number the same statement differently, and one number means different
+//! things in the two. So a rule carries both, and an error cites the number of the version in use.
 
 use std::fmt;
 
 use super::Version;
 use super::reason::{MALFORMED, PROTOCOL_ERROR, UNSUPPORTED_VERSION};
 
-/// A demand of the MQTT specification that a peer's bytes did not meet.
+/// A demand of the MQTT specification, in an error about bytes that broke it.
 ///
 /// ```
 /// use liveness::mqtt::{MqttError, Scanner, Version};
@@ -55,28 +55,14 @@ impl Rule {
         }
     }
 
-    /// What was wrong.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{MqttError, Scanner};
-    /// # let error = Scanner::from_client().scan(&[0x10, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
-    /// # let MqttError::Broken { rule, .. } = error else { panic!() };
-    /// assert_eq!(rule.what(), "a variable byte integer of more than four bytes");
-    /// ```
+    /// The fault.
     #[must_use]
     pub const fn what(&self) -> &'static str {
         self.what
     }
 
-    /// The number of the statement in `version`, in brackets, or the section where the statement has
-    /// no number. Version 3.1 has no numbers: it gets those of 3.1.1.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{MqttError, Scanner, Version};
-    /// # let error = Scanner::from_client().scan(&[0x10, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
-    /// # let MqttError::Broken { rule, .. } = error else { panic!() };
-    /// assert_eq!(rule.number(Version::V3_1_1), "section 2.2.3");
-    /// ```
+    /// The number of the statement in `version`, in brackets, or the section where the statement
+    /// has no number. Version 3.1 has no numbers and gets those of 3.1.1.
     #[must_use]
     pub const fn number(&self, version: Version) -> &'static str {
         match version {
@@ -85,15 +71,8 @@ impl Rule {
         }
     }
 
-    /// The reason code of version 5 for a peer that breaks it: 0x81 for a malformed packet, 0x82 for
-    /// a protocol error, 0x84 for a version that is not spoken here.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{MqttError, Scanner};
-    /// # let error = Scanner::from_client().scan(&[0x10, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
-    /// # let MqttError::Broken { rule, .. } = error else { panic!() };
-    /// assert_eq!(rule.reason(), 0x81);
-    /// ```
+    /// The reason code of version 5 for the peer that broke it: 0x81 for a malformed packet, 0x82
+    /// for a protocol error, 0x84 for an unsupported version, 0x85 for the client identifier.
     #[must_use]
     pub const fn reason(&self) -> u8 {
         self.reason
@@ -107,7 +86,7 @@ impl Rule {
     }
 }
 
-/// A rule's number as error texts give it.
+/// The number of a rule, for error texts.
 pub(super) struct Cited {
     rule: &'static Rule,
     version: Option<Version>,
@@ -154,7 +133,7 @@ pub(super) static PING_BODY: Rule = Rule::malformed(
     "sections 3.12.1 and 3.13.1",
 );
 
-// Who sends what, and when.
+// Sides and moments.
 pub(super) static FIRST_CONNECT: Rule = Rule::violation(
     "the first packet is not CONNECT",
     "[MQTT-3.1.0-1]",
