@@ -4,10 +4,9 @@
 //! Each client, broker and [`Wire`](super::Wire) follows the handshake by this one state.
 
 /// How far the handshake has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Before CONNECT.
-    #[default]
     Opening,
     /// Between CONNECT and CONNACK.
     Asked,
@@ -16,7 +15,7 @@ pub(super) enum Phase {
 }
 
 /// The handshake and the end of one connection.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Exchange {
     phase: Phase,
     is_over: bool,
@@ -25,6 +24,14 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    pub(super) const fn new() -> Self {
+        Self {
+            phase: Phase::Opening,
+            is_over: false,
+            keep_alive: 0,
+        }
+    }
+
     /// Behind the CONNACK.
     pub(super) const fn accepted(keep_alive: u16) -> Self {
         Self {
@@ -85,8 +92,9 @@ impl Exchange {
     }
 }
 
-/// Whose each open PINGREQ is, oldest first. Answers come in the same order.
-#[derive(Debug, Clone, Copy, Default)]
+/// Whose each open PINGREQ is, oldest first. Answers come in the same order, one for each question
+/// ([MQTT-3.12.4-1] of both versions).
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Askers {
     /// One bit each, the oldest lowest; set for ours.
     ours: u64,
@@ -94,8 +102,12 @@ pub(super) struct Askers {
 }
 
 impl Askers {
-    /// Remembers a PINGREQ. The 65th that is open is not remembered: its answer counts as the
-    /// user's.
+    pub(super) const fn new() -> Self {
+        Self { ours: 0, open: 0 }
+    }
+
+    /// A PINGREQ has gone out. Behind 64 that are open it is not remembered, and its answer counts
+    /// as the user's: so the user gets an answer for each of its questions, or more.
     pub(super) fn push(&mut self, is_ours: bool) {
         if self.open < 64 {
             self.ours |= u64::from(is_ours) << self.open;
@@ -107,6 +119,7 @@ impl Askers {
         self.ours & 1 == 1
     }
 
+    /// An answer has come: returns whether it is ours. An answer without a question is the user's.
     pub(super) fn pop(&mut self) -> bool {
         let is_ours = self.is_next_ours();
         self.ours >>= 1;
@@ -121,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_server_has_the_last_word_on_the_keep_alive() {
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::new();
         assert_eq!((exchange.keep_alive(), exchange.may_ping()), (None, false));
         exchange.on_connect(60);
         assert_eq!(
@@ -139,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_refusal_ends_it_and_changes_no_number() {
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::new();
         exchange.on_connect(60);
         exchange.on_connack(0x87, Some(10));
         assert_eq!((exchange.phase(), exchange.seconds()), (Phase::Asked, 60));
@@ -148,10 +161,27 @@ mod tests {
 
     #[test]
     fn each_answer_goes_to_its_asker() {
-        let mut askers = Askers::default();
-        for is_ours in [false, true, false] {
-            askers.push(is_ours);
+        let mut askers = Askers::new();
+        let questions = [true, false, true, true, false, false, false, true];
+        for round in 0..3 {
+            for is_ours in questions {
+                askers.push(is_ours);
+            }
+            for is_ours in questions {
+                assert_eq!(askers.pop(), is_ours, "round {round}");
+            }
+            assert!(!askers.pop(), "one without a question");
         }
-        assert_eq!([(); 4].map(|()| askers.pop()), [false, true, false, false]);
+    }
+
+    #[test]
+    fn the_user_gets_an_answer_for_each_question() {
+        let mut askers = Askers::new();
+        for turn in 0..1000 {
+            askers.push(turn % 2 == 0);
+        }
+        let passed = (0..1000).filter(|_| !askers.pop()).count();
+        assert_eq!(passed, 1000 - 32);
+        assert!(!askers.is_next_ours());
     }
 }

@@ -27,7 +27,7 @@ fn accepted(
         .unwrap();
     let mut ack = ConnAck::new(0);
     ack.server_keep_alive = watch.server_keep_alive();
-    watch.on_connack(&ack, clock.s(0));
+    assert_eq!(watch.on_connack(&ack, clock.s(0)), 0);
     watch
 }
 
@@ -138,7 +138,7 @@ fn deliveries_do_not_keep_a_silent_client() {
     let mut watch = plain(2, clock);
     for tenth in 1..30 {
         // A CONNACK that passes late changes nothing either.
-        watch.on_connack(&ConnAck::new(0), clock.ms(tenth * 100));
+        assert_eq!(watch.on_connack(&ConnAck::new(0), clock.ms(tenth * 100)), 0);
     }
     assert!(watch.handle_timeout(clock.ms(3001)).is_some());
 }
@@ -345,6 +345,85 @@ fn protocol_errors_are_answered_and_end_the_watch() {
     );
 }
 
+/// A CONNECT that the policy refuses ends the stream like a malformed one.
+#[test]
+fn a_refused_keep_alive_is_final() {
+    let clock = Clock::start();
+    let config = BrokerConfig::new().keep_alive(KeepAlivePolicy::AtMost(60));
+    let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
+    let error = watch
+        .on_receive(&connect(Version::V3_1_1, "c", 61), clock.s(0))
+        .unwrap_err();
+    assert_eq!(watch.on_receive(&PINGREQ, clock.s(1)), Err(error));
+    assert_eq!(watch.on_connack(&ConnAck::new(0), clock.s(1)), 0);
+}
+
+/// The first packet from a server is CONNACK. Each PINGREQ before it has its answer behind it.
+#[test]
+fn pings_before_the_connack_are_answered_behind_it() {
+    let clock = Clock::start();
+    for (answers, owed) in [(true, 3), (false, 0)] {
+        let config = BrokerConfig::new().answer_pings(answers);
+        let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
+        let hello = connect(Version::V3_1_1, "c", 60);
+        watch.on_receive(&hello, clock.s(0)).unwrap();
+        for _ in 0..3 {
+            let from = watch.on_receive(&PINGREQ, clock.s(0)).unwrap();
+            assert_eq!((from.packet, from.reply), (Some(Packet::PingReq), None));
+        }
+        let mut refused = watch.clone();
+        assert_eq!(refused.on_connack(&ConnAck::new(5), clock.s(1)), 0);
+        assert_eq!(watch.on_connack(&ConnAck::new(0), clock.s(1)), owed);
+        let from = watch.on_receive(&PINGREQ, clock.s(1)).unwrap();
+        assert_eq!(from.reply.is_some(), answers);
+    }
+}
+
+/// A broker that takes its time to authenticate does not charge it to the client, which has to wait.
+#[test]
+fn the_brokers_own_slowness_is_not_the_clients() {
+    let clock = Clock::start();
+    let config = BrokerConfig::new().forgive_stall(false);
+    for seconds in [1, 2, 100] {
+        let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
+        watch
+            .on_receive(&connect(Version::V5, "c", 1), clock.s(0))
+            .unwrap();
+        assert_eq!(watch.poll_timeout(), None);
+        assert_eq!(watch.handle_timeout(clock.s(seconds)), None);
+        assert_eq!(watch.on_connack(&ConnAck::new(0), clock.s(seconds)), 0);
+        let limit = clock.ms(seconds * 1000 + 1500);
+        assert_eq!(watch.handle_timeout(limit), None);
+        let expired = watch.handle_timeout(limit + NANO).unwrap();
+        assert_eq!(expired.dead().limit, Duration::from_millis(1500));
+    }
+}
+
+/// The default counts bytes, the specification packets: the price is a client that never ends one.
+#[test]
+fn a_byte_now_and_then_holds_a_connection_by_default_only() {
+    let clock = Clock::start();
+    let day = |policy| {
+        let config = BrokerConfig::new()
+            .partial_packet(policy)
+            .forgive_stall(false);
+        let mut watch = accepted(config, Version::V3_1_1, 1, clock);
+        let huge = b"\x30\xff\xff\xff\x7f".iter().chain(std::iter::repeat(&0));
+        let ticks = (0_u64..24 * 3600 * 10 / 14).zip(huge);
+        for (tick, byte) in ticks {
+            let now = clock.ms(tick * 1400);
+            if watch.handle_timeout(now).is_some() {
+                return tick;
+            }
+            watch.on_receive(&[*byte], now).unwrap();
+        }
+        u64::MAX
+    };
+    assert_eq!(day(PartialPacket::Counts), u64::MAX);
+    assert_eq!(day(PartialPacket::Ignored), 2);
+    assert_eq!(day(PartialPacket::AtLeast(10)), 2);
+}
+
 /// The courtesy of version 5, after a CONNACK only.
 #[test]
 fn the_farewell() {
@@ -461,7 +540,7 @@ fn the_keep_alive_of_a_server_behind_us_counts() {
     let Some(Packet::ConnAck(ack)) = packet else {
         panic!()
     };
-    watch.on_connack(&ack, clock.s(0));
+    assert_eq!(watch.on_connack(&ack, clock.s(0)), 0);
     assert_eq!(watch.keep_alive(), Some(10));
     assert_eq!(watch.poll_timeout(), Some(clock.s(15) + NANO));
 }
@@ -473,7 +552,7 @@ fn a_refused_client_is_not_watched() {
     watch
         .on_receive(&connect(Version::V5, "c", 60), clock.s(0))
         .unwrap();
-    watch.on_connack(&ConnAck::new(0x87), clock.s(0));
+    assert_eq!(watch.on_connack(&ConnAck::new(0x87), clock.s(0)), 0);
     assert_eq!(watch.poll_timeout(), None);
 }
 
@@ -598,5 +677,6 @@ fn an_older_now_counts_as_the_newest() {
     hello.keep_alive = 9;
     let mut fresh = BrokerKeepalive::new(BrokerConfig::new(), clock.s(50)).unwrap();
     fresh.on_receive(&encoded(&hello), clock.s(0)).unwrap();
+    assert_eq!(fresh.on_connack(&ConnAck::new(0), clock.s(1)), 0);
     assert_eq!(fresh.poll_timeout(), Some(clock.ms(63_500) + NANO));
 }

@@ -16,6 +16,7 @@ mod broker;
 mod client;
 mod clients;
 mod codec;
+mod peers;
 mod scanner;
 
 use std::time::{Duration, Instant};

@@ -27,7 +27,8 @@ pub struct FromClient {
     pub consumed: usize,
     /// The packet that ended with them, if one did.
     pub packet: Option<Packet>,
-    /// A packet to send to this client now: the PINGRESP to a PINGREQ.
+    /// A packet to send to this client now: the PINGRESP to a PINGREQ. Before the CONNACK there is
+    /// none; see [`on_connack`](BrokerKeepalive::on_connack).
     pub reply: Option<[u8; 2]>,
 }
 
@@ -58,8 +59,13 @@ enum What {
 ///
 /// * The client is alive at exactly 1.5 keep alives and expired one nanosecond later, for every
 ///   keep alive: [MQTT-3.1.2-24] of 3.1.1, [MQTT-3.1.2-22] of 5.
-/// * Every whole packet is a sign of life, PINGREQ and QoS 0 PUBLISH as well. Packets *to* the
-///   client are none.
+/// * Every whole packet is a sign of life, PINGREQ and QoS 0 PUBLISH as well. By default each byte
+///   of a packet is one too, which is more than the specification asks for: so a client that sends
+///   one byte every 1.4 keep alives stays. [`BrokerConfig::partial_packet`] is stricter. Packets
+///   *to* the client are no sign of its life.
+/// * From the CONNECT to the CONNACK it is the broker's turn: nothing falls due, however long it
+///   takes. The 1.5 keep alives begin with the CONNACK. A broker that waits for AUTH meanwhile sets
+///   a limit of its own.
 /// * A keep alive of 0 is off.
 /// * It keeps one deadline and a [`Scanner`]: at most 256 bytes with a second scanner for the other
 ///   direction.
@@ -84,7 +90,7 @@ enum What {
 /// // Accept it, and say the keep alive that was granted.
 /// let mut ack = ConnAck::new(0);
 /// ack.server_keep_alive = watch.server_keep_alive();
-/// watch.on_connack(&ack, at(0));
+/// assert_eq!(watch.on_connack(&ack, at(0)), 0);
 ///
 /// let from = watch.on_receive(&PINGREQ, at(1000))?;
 /// assert_eq!(from.reply, Some(PINGRESP));
@@ -104,12 +110,15 @@ pub struct BrokerKeepalive {
     newest: Instant,
     /// The last sign of life.
     heard_at: Instant,
-    /// The start of the current window: the connection's, or a clean one after a stall of ours.
+    /// The start of the current window: the connection's, the CONNACK, or the end of a stall of
+    /// ours.
     judged_from: Instant,
     /// The first byte of the packet under way.
     began_at: Instant,
     config: BrokerConfig,
     exchange: Exchange,
+    /// PINGREQs that came before the CONNACK.
+    owed: u16,
     /// Whether the server gives the keep alive.
     is_dictated: bool,
     /// Whether this silence has had its clean window.
@@ -137,7 +146,8 @@ impl BrokerKeepalive {
             judged_from: now,
             began_at: now,
             config,
-            exchange: Exchange::default(),
+            exchange: Exchange::new(),
+            owed: 0,
             is_dictated: false,
             is_forgiven: false,
         })
@@ -169,10 +179,7 @@ impl BrokerKeepalive {
             Some(Packet::Disconnect(_)) => self.exchange.end(),
             _ => {}
         }
-        let reply = match self.config.answer_pings {
-            true => packet.as_ref().and_then(Packet::reply),
-            false => None,
-        };
+        let reply = packet.as_ref().and_then(|packet| self.reply(packet));
         Ok(FromClient {
             consumed,
             packet,
@@ -180,20 +187,44 @@ impl BrokerKeepalive {
         })
     }
 
+    /// The answer to `packet` that may go out now. The first packet from a server is CONNACK
+    /// ([MQTT-3.2.0-1] of both versions).
+    fn reply(&mut self, packet: &Packet) -> Option<[u8; 2]> {
+        let reply = packet.reply().filter(|_| self.config.answer_pings)?;
+        if self.exchange.is_accepted() {
+            return Some(reply);
+        }
+        self.owed = self.owed.saturating_add(1);
+        None
+    }
+
     fn on_connect(&mut self, connect: &Connect) -> Result<(), MqttError> {
-        let granted = self.config.grant(connect);
-        let granted = granted.inspect_err(|_| self.exchange.end())?;
+        let granted = self.config.grant(connect).inspect_err(|error| {
+            self.exchange.end();
+            self.scanner.fail(*error);
+        })?;
         self.exchange.on_connect(granted.keep_alive);
         self.is_dictated = granted.is_dictated;
         Ok(())
     }
 
     /// A CONNACK went to the client at `now`: this side's own, or that of a server behind it, whose
-    /// Server Keep Alive then counts ([MQTT-3.1.2-21] of MQTT 5). A refusal ends the watch.
-    pub fn on_connack(&mut self, ack: &ConnAck, now: Instant) {
-        self.advance(now);
-        if self.exchange.phase() == Phase::Asked {
-            self.exchange.on_connack(ack.code, ack.server_keep_alive);
+    /// Server Keep Alive then counts ([MQTT-3.1.2-21] of MQTT 5). The 1.5 keep alives begin; a
+    /// refusal ends the watch.
+    ///
+    /// Returns how many PINGRESPs to send behind the CONNACK: one for each PINGREQ that came before
+    /// it, 65 535 at most.
+    #[must_use = "a client that has asked waits for its answers"]
+    pub fn on_connack(&mut self, ack: &ConnAck, now: Instant) -> u16 {
+        let now = self.advance(now);
+        if self.exchange.phase() != Phase::Asked {
+            return 0;
+        }
+        self.exchange.on_connack(ack.code, ack.server_keep_alive);
+        self.judged_from = now;
+        match self.exchange.is_accepted() {
+            true => std::mem::take(&mut self.owed),
+            false => 0,
         }
     }
 
@@ -313,17 +344,24 @@ impl BrokerKeepalive {
         if self.exchange.is_over() {
             return None;
         }
-        if self.exchange.phase() == Phase::Opening {
-            let limit = self.config.connect_timeout;
-            let at = later(self.judged_from, limit).filter(|_| !limit.is_zero())?;
-            return Some(Due {
-                what: What::Connect,
-                at,
-                limit,
-            });
+        match self.exchange.phase() {
+            Phase::Opening => self.opening(),
+            // It is our turn.
+            Phase::Asked => None,
+            Phase::Accepted => {
+                let both = [self.silence(), self.slowness()];
+                both.into_iter().flatten().min_by_key(|due| due.at)
+            }
         }
-        let both = [self.silence(), self.slowness()];
-        both.into_iter().flatten().min_by_key(|due| due.at)
+    }
+
+    fn opening(&self) -> Option<Due> {
+        let limit = self.config.connect_timeout;
+        Some(Due {
+            what: What::Connect,
+            at: later(self.judged_from, limit).filter(|_| !limit.is_zero())?,
+            limit,
+        })
     }
 
     /// 1.5 keep alives; `None` for off.

@@ -20,7 +20,7 @@ use crate::time::shorter;
 /// | [`connect_timeout`](Self#structfield.connect_timeout) | 10 s | the time for a CONNACK |
 /// | [`write_stall`](Self#structfield.write_stall) | 30 s | the time without a byte taken |
 /// | [`jitter`](Self#structfield.jitter) | none | spreads many clients |
-/// | [`limits`](Self#structfield.limits) | 256 MiB, 64 KiB | how much the broker may send at once |
+/// | [`limits`](Self#structfield.limits) | 256 MiB, 384 KiB | how much the broker may send at once |
 ///
 /// With the defaults a dead broker is found 1.4 keep alives after its last byte, and within 1.9 s
 /// for a keep alive of 1 s.
@@ -83,7 +83,9 @@ pub struct ClientConfig {
     pub write_stall: Duration,
     /// The random part of the time before a PINGREQ. Default [`Jitter::NONE`].
     pub jitter: Jitter,
-    /// How much the broker may send at once. Default [`Limits::new`].
+    /// How much the broker may send at once. Default [`Limits::new`]. Only for
+    /// [`ClientKeepalive`](crate::mqtt::ClientKeepalive): a [`Wire`](crate::mqtt::Wire) keeps
+    /// nothing and lets every packet pass.
     pub limits: Limits,
 }
 

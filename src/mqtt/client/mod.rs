@@ -8,7 +8,7 @@ mod config;
 use std::time::{Duration, Instant};
 
 use super::exchange::{Askers, Exchange};
-use super::{MqttError, Packet, PacketType, Scanner, Version};
+use super::{Limits, MqttError, Packet, PacketType, Scanner, Version};
 use crate::error::ConfigError;
 use crate::keepalive::{Dead, Keepalive, KeepaliveEvent, Pong};
 use crate::seq::{Answers, Seq};
@@ -43,6 +43,10 @@ pub struct FromServer {
 /// * It asks a tenth of the keep alive early, since the gap between the end of one packet and the
 ///   start of the next may not exceed it.
 /// * Any byte from the broker is a sign of life, half a packet too.
+/// * The user's own PINGREQs and ours are told apart by their order: one answer comes for each
+///   question ([MQTT-3.12.4-1] of both versions). A broker that answers several questions with one
+///   PINGRESP leaves ours open; with [`Proof::AnyBytes`](crate::Proof::AnyBytes) that is no
+///   verdict.
 /// * Pings begin with the CONNACK, because before it they are not always allowed ([MQTT-3.1.2-30]
 ///   of MQTT 5). Until then [`ClientConfig::connect_timeout`] watches.
 /// * After a DISCONNECT in either direction, and after a CONNACK that refuses, there is no ping and
@@ -103,11 +107,12 @@ impl ClientKeepalive {
         Keepalive::new(config.connecting(), seed, now)?;
         Ok(Self {
             machine: Keepalive::new(config.unconnected(), seed, now)?,
-            outgoing: Scanner::from_client(),
+            // The limits are the broker's; the user's own packets may have any size.
+            outgoing: Scanner::from_client().limits(Limits::new().kept(u32::MAX)),
             incoming: Scanner::from_server().limits(config.limits),
             config,
-            exchange: Exchange::default(),
-            askers: Askers::default(),
+            exchange: Exchange::new(),
+            askers: Askers::new(),
         })
     }
 

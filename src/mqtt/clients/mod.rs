@@ -89,8 +89,9 @@ type Slot = usize;
 /// let admitted = clients.on_connect("socket 2", &connect, start)?;
 /// assert!(admitted.continues);
 /// let actions: Vec<_> = admitted.actions.collect();
-/// assert!(matches!(&actions[0], Action::Send { connection: "socket 1", bytes } if bytes[2] == 0x8e));
-/// assert_eq!(actions[1..], [Action::Close { connection: "socket 1" }]);
+/// let bytes = vec![0xe0, 0x01, reason::SESSION_TAKEN_OVER].into();
+/// let send = Action::Send { connection: "socket 1", bytes };
+/// assert_eq!(actions, [send, Action::Close { connection: "socket 1" }]);
 /// assert_eq!(clients.connection_of("meter 7"), Some(&"socket 2"));
 ///
 /// // The connection breaks: nothing is published for ten seconds.

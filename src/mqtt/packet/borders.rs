@@ -5,7 +5,7 @@
 //! packet.
 
 /// Follows the packets of one direction, whatever they hold.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::mqtt) struct Borders {
     /// How many bytes of a fixed header were seen; 0 between packets and in a body.
     seen: u8,
@@ -15,6 +15,14 @@ pub(in crate::mqtt) struct Borders {
 }
 
 impl Borders {
+    pub(in crate::mqtt) const fn new() -> Self {
+        Self {
+            seen: 0,
+            left: 0,
+            lost: false,
+        }
+    }
+
     /// Whether the next byte begins a packet.
     #[inline]
     pub(in crate::mqtt) const fn is_at_border(self) -> bool {
@@ -89,7 +97,7 @@ mod tests {
     use super::*;
 
     fn ends(bytes: &[u8], step: usize) -> Vec<usize> {
-        let (mut borders, mut at, mut ends) = (Borders::default(), 0, Vec::new());
+        let (mut borders, mut at, mut ends) = (Borders::new(), 0, Vec::new());
         for mut chunk in bytes.chunks(step) {
             while !chunk.is_empty() {
                 let followed = borders.follow(chunk);
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_longest_packet_is_only_a_number() {
-        let mut borders = Borders::default();
+        let mut borders = Borders::new();
         assert_eq!(borders.follow(&[0x30, 0xff, 0xff, 0xff, 0x7f]), 5);
         assert_eq!(borders.follow(&[0xc0; 4096]), 4096);
         assert_eq!(borders.left, 0x0fff_ffff - 4096);
@@ -131,7 +139,7 @@ mod tests {
     #[test]
     fn a_fifth_byte_of_length_loses_the_borders() {
         for step in 1..8 {
-            let mut borders = Borders::default();
+            let mut borders = Borders::new();
             for chunk in [0x30, 0x80, 0x80, 0x80, 0x80, 0x00, 0xc0, 0x00].chunks(step) {
                 assert_eq!(borders.follow(chunk), chunk.len(), "step {step}");
             }

@@ -77,6 +77,12 @@ impl ConnAck {
         body.finish(0, out)
     }
 
+    /// Whether this is the refusal of a server that does not speak version 5, which is in the
+    /// format of 3.1.1 ([MQTT-3.1.2-2] of 3.1.1).
+    fn is_refusal_of_3(body: &[u8]) -> bool {
+        matches!(body, [_, 1..=5])
+    }
+
     /// Decodes a body. Without a `version` the length tells it: two bytes before version 5, more
     /// from there.
     pub(super) fn decode(
@@ -88,6 +94,10 @@ impl ConnAck {
             ..=2 => Version::V3_1_1,
             _ => Version::V5,
         });
+        let version = match Self::is_refusal_of_3(body) {
+            true => version.min(Version::V3_1_1),
+            false => version,
+        };
         let mut reader = Reader::new(PacketType::ConnAck, Some(version), header, body);
         let at = reader.at();
         let flags = reader.byte()?;

@@ -34,6 +34,9 @@ use super::{MqttError, PacketType, Version};
 pub struct Connect {
     /// The version of the connection.
     pub version: Version,
+    /// Whether the client says that it is a bridge, by the top bit of the protocol level: a habit
+    /// of Mosquitto, before version 5. Such a client is not to get its own messages back.
+    pub is_bridge: bool,
     /// The client identifier; empty if the server is to choose one.
     pub client_id: String,
     /// The keep alive that the client asks for, in seconds; 0 is off.
@@ -56,6 +59,7 @@ impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("version", &self.version)
+            .field("is_bridge", &self.is_bridge)
             .field("client_id", &self.client_id)
             .field("keep_alive", &self.keep_alive)
             .field("clean_start", &self.clean_start)
@@ -175,6 +179,9 @@ impl Will {
     }
 }
 
+/// The bit of the protocol level that a bridge sets.
+const BRIDGE: u8 = 0x80;
+
 // The connect flags: section 3.1.2.3 of both versions.
 const RESERVED: u8 = 0x01;
 const CLEAN_START: u8 = 0x02;
@@ -196,11 +203,12 @@ pub(super) struct FixedHeader {
 }
 
 impl Connect {
-    /// A CONNECT with a clean start, no keep alive, no will and no credentials.
+    /// A CONNECT of a plain client with a clean start, no keep alive, no will and no credentials.
     #[must_use]
     pub fn new(version: Version, client_id: impl Into<String>) -> Self {
         Self {
             version,
+            is_bridge: false,
             client_id: client_id.into(),
             keep_alive: 0,
             clean_start: true,
@@ -219,7 +227,10 @@ impl Connect {
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), MqttError> {
         let mut body = Writer::new(PacketType::Connect);
         body.data(self.version.name().as_bytes())?;
-        body.byte(self.version.level());
+        body.byte(match self.is_bridge && self.version < Version::V5 {
+            true => self.version.level() | BRIDGE,
+            false => self.version.level(),
+        });
         body.byte(self.flags());
         body.two(self.keep_alive);
         if self.version == Version::V5 {
@@ -273,7 +284,7 @@ impl Connect {
 
     pub(super) fn decode(header: FixedHeader, body: &[u8]) -> Result<Self, MqttError> {
         let mut reader = Reader::new(PacketType::Connect, None, header.len, body);
-        let version = Self::decode_version(&mut reader)?;
+        let (version, is_bridge) = Self::decode_level(&mut reader)?;
         reader.set_version(version);
         if version > Version::V3_1 && header.flags != 0 {
             return Err(reader.broken_at(&rule::RESERVED_FLAGS, 0));
@@ -320,6 +331,7 @@ impl Connect {
         reader.end()?;
         Ok(Self {
             version,
+            is_bridge,
             client_id: client_id.to_owned(),
             keep_alive,
             clean_start,
@@ -330,19 +342,22 @@ impl Connect {
         })
     }
 
-    fn decode_version(reader: &mut Reader<'_>) -> Result<Version, MqttError> {
+    /// Reads the protocol name and level: the version, and whether it is a bridge.
+    pub(super) fn decode_level(reader: &mut Reader<'_>) -> Result<(Version, bool), MqttError> {
         let at = reader.at();
         let name = reader.data()?;
         if name != b"MQTT" && name != b"MQIsdp" {
             return Err(reader.broken_at(&rule::PROTOCOL_NAME, at));
         }
         let at = reader.at();
-        match (name, reader.byte()?) {
-            (b"MQIsdp", 3) => Ok(Version::V3_1),
-            (b"MQTT", 4) => Ok(Version::V3_1_1),
-            (b"MQTT", 5) => Ok(Version::V5),
-            _ => Err(reader.broken_at(&rule::PROTOCOL_LEVEL, at)),
-        }
+        let level = reader.byte()?;
+        let version = match (name, level & !BRIDGE) {
+            (b"MQIsdp", 3) => Version::V3_1,
+            (b"MQTT", 4) => Version::V3_1_1,
+            (b"MQTT", 5) if level & BRIDGE == 0 => Version::V5,
+            _ => return Err(reader.broken_at(&rule::PROTOCOL_LEVEL, at)),
+        };
+        Ok((version, level & BRIDGE != 0))
     }
 
     fn decode_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, MqttError> {

@@ -88,8 +88,7 @@ impl Disconnect {
                 | 0x80..=0x83
                 | 0x87
                 | 0x89
-                | 0x8b
-                | 0x8d..=0x90
+                | 0x8b..=0x90
                 | 0x93..=0xa2
         ) {
             return Err(reader.broken_at(&rule::DISCONNECT_REASON, at));

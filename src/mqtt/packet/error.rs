@@ -1,6 +1,6 @@
 //! [`MqttError`]: the one error of this module.
 
-use super::reason::{CLIENT_ID_NOT_VALID, PACKET_TOO_LARGE, UNSUPPORTED_VERSION};
+use super::reason::PACKET_TOO_LARGE;
 use super::rule::Rule;
 use super::{PacketType, Version};
 
@@ -94,8 +94,7 @@ impl MqttError {
     #[must_use]
     pub const fn return_code(&self) -> Option<u8> {
         match self {
-            Self::Broken { rule, .. } if rule.reason() == UNSUPPORTED_VERSION => Some(1),
-            Self::Broken { rule, .. } if rule.reason() == CLIENT_ID_NOT_VALID => Some(2),
+            Self::Broken { rule, .. } => rule.code(),
             Self::KeepAlive { .. } => Some(2),
             _ => None,
         }

@@ -23,7 +23,8 @@ pub struct Limits {
     /// The largest packet, in bytes with its fixed header: the Maximum Packet Size of version 5.
     /// Default 268 435 460, the largest that MQTT can express.
     pub packet: u32,
-    /// The largest CONNECT, CONNACK or DISCONNECT, in bytes with its fixed header. Default 64 KiB.
+    /// The largest CONNECT, CONNACK or DISCONNECT, in bytes with its fixed header. Default 384 KiB:
+    /// the five fields of a CONNECT take 327 699 bytes at their longest.
     ///
     /// These three are kept until they can be decoded. So this bounds the memory of a scanner: at
     /// most twice this limit, and at most twice what the peer really sent.
@@ -37,12 +38,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Any packet that MQTT can express; of those that are kept, 64 KiB.
+    /// Any packet that MQTT can express; of those that are kept, 384 KiB.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             packet: LONGEST as u32 + 5,
-            kept: 64 * 1024,
+            kept: 384 * 1024,
         }
     }
 

@@ -6,6 +6,7 @@ mod connack;
 mod connect;
 mod disconnect;
 mod error;
+pub(super) mod front;
 mod limits;
 mod packet_type;
 mod read;

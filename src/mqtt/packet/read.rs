@@ -176,7 +176,8 @@ impl<'a> Reader<'a> {
             let bytes = &from[..from.len() - inner.rest.len()];
             each(id, value, bytes);
         }
-        if seen.has(AUTH_DATA) && !seen.has(AUTH_METHOD) {
+        let is_connect = self.packet == PacketType::Connect;
+        if is_connect && seen.has(AUTH_DATA) && !seen.has(AUTH_METHOD) {
             return Err(self.broken_at(&rule::AUTH_DATA, at));
         }
         Ok(())
@@ -184,25 +185,21 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, id: u8) -> Result<Value<'a>, MqttError> {
         let start = self.at;
-        let value = match id {
-            PAYLOAD_FORMAT | PROBLEM_INFO | RESPONSE_INFO_WANTED | MAX_QOS | RETAIN_AVAILABLE
-            | WILDCARDS | SUBSCRIPTION_IDS | SHARED => Value::Small(u32::from(self.byte()?)),
-            SERVER_KEEP_ALIVE | RECEIVE_MAX | TOPIC_ALIAS_MAX => {
-                Value::Number(u32::from(self.two()?))
-            }
-            MESSAGE_EXPIRY | SESSION_EXPIRY | WILL_DELAY | MAX_PACKET => {
-                Value::Number(self.four()?)
-            }
-            CORRELATION | AUTH_DATA => {
+        let value = match Kind::of(id) {
+            None => return Err(self.broken_at(&rule::FOREIGN_PROPERTY, start)),
+            Some(Kind::Small) => Value::Small(u32::from(self.byte()?)),
+            Some(Kind::Two) => Value::Number(u32::from(self.two()?)),
+            Some(Kind::Four) => Value::Number(self.four()?),
+            Some(Kind::Text) => Value::Text(self.text()?),
+            Some(Kind::Data) => {
                 self.data()?;
                 Value::Other
             }
-            USER => {
+            Some(Kind::Pair) => {
                 self.text()?;
                 self.text()?;
                 Value::Other
             }
-            _ => Value::Text(self.text()?),
         };
         match (id, value) {
             (_, Value::Small(2..)) | (RECEIVE_MAX | MAX_PACKET, Value::Number(0)) => {
@@ -218,6 +215,40 @@ impl<'a> Reader<'a> {
 
 pub(super) fn has_wildcard(topic: &str) -> bool {
     topic.contains(['+', '#'])
+}
+
+/// The encoding of a property's value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// A byte that is 0 or 1.
+    Small,
+    /// A number of two bytes.
+    Two,
+    /// A number of four bytes.
+    Four,
+    /// Bytes behind a length of two.
+    Data,
+    /// Text behind a length of two.
+    Text,
+    /// Two texts.
+    Pair,
+}
+
+impl Kind {
+    /// The encoding of the property `id`; `None` for one that none of the packets here has.
+    pub(super) const fn of(id: u8) -> Option<Self> {
+        Some(match id {
+            PAYLOAD_FORMAT | PROBLEM_INFO | RESPONSE_INFO_WANTED | MAX_QOS | RETAIN_AVAILABLE
+            | WILDCARDS | SUBSCRIPTION_IDS | SHARED => Self::Small,
+            SERVER_KEEP_ALIVE | RECEIVE_MAX | TOPIC_ALIAS_MAX => Self::Two,
+            MESSAGE_EXPIRY | SESSION_EXPIRY | WILL_DELAY | MAX_PACKET => Self::Four,
+            CORRELATION | AUTH_DATA => Self::Data,
+            CONTENT_TYPE | RESPONSE_TOPIC | ASSIGNED_ID | AUTH_METHOD | RESPONSE_INFO
+            | SERVER_REFERENCE | REASON => Self::Text,
+            USER => Self::Pair,
+            _ => return None,
+        })
+    }
 }
 
 /// A property's value.

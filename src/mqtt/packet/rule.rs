@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::Version;
-use super::reason::{MALFORMED, PROTOCOL_ERROR, UNSUPPORTED_VERSION};
+use super::reason::{CLIENT_ID_NOT_VALID, MALFORMED, PROTOCOL_ERROR, UNSUPPORTED_VERSION};
 
 /// A demand of the MQTT specification, in an error about bytes that broke it.
 ///
@@ -25,6 +25,8 @@ pub struct Rule {
     v3: &'static str,
     v5: &'static str,
     reason: u8,
+    /// The return code of a CONNACK before version 5.
+    code: Option<u8>,
 }
 
 impl Rule {
@@ -34,6 +36,7 @@ impl Rule {
             v3,
             v5,
             reason: MALFORMED,
+            code: None,
         }
     }
 
@@ -43,15 +46,22 @@ impl Rule {
             v3,
             v5,
             reason: PROTOCOL_ERROR,
+            code: None,
         }
     }
 
-    const fn unsupported(what: &'static str, number: &'static str) -> Self {
+    const fn refusal(
+        what: &'static str,
+        number: &'static str,
+        reason: u8,
+        code: Option<u8>,
+    ) -> Self {
         Self {
             what,
             v3: number,
             v5: number,
-            reason: UNSUPPORTED_VERSION,
+            reason,
+            code,
         }
     }
 
@@ -76,6 +86,10 @@ impl Rule {
     #[must_use]
     pub const fn reason(&self) -> u8 {
         self.reason
+    }
+
+    pub(super) const fn code(&self) -> Option<u8> {
+        self.code
     }
 
     pub(super) const fn cited(&'static self, version: Option<Version>) -> Cited {
@@ -236,13 +250,18 @@ pub(super) static AUTH_DATA: Rule = Rule::violation(
 );
 
 // CONNECT.
-pub(super) static PROTOCOL_NAME: Rule = Rule::unsupported(
+pub(super) static PROTOCOL_NAME: Rule = Rule::refusal(
     "the protocol name is neither \"MQTT\" nor \"MQIsdp\"",
     "[MQTT-3.1.2-1]",
+    UNSUPPORTED_VERSION,
+    // 3.1.1 closes without a word: [MQTT-3.1.4-1].
+    None,
 );
-pub(super) static PROTOCOL_LEVEL: Rule = Rule::unsupported(
+pub(super) static PROTOCOL_LEVEL: Rule = Rule::refusal(
     "the protocol level is none of 3 (of \"MQIsdp\"), 4 and 5 (of \"MQTT\")",
     "[MQTT-3.1.2-2]",
+    UNSUPPORTED_VERSION,
+    Some(1),
 );
 pub(super) static CONNECT_FLAG: Rule = Rule::malformed(
     "the reserved connect flag is set",
@@ -273,12 +292,12 @@ pub(super) static WILL_TOPIC_WILDCARD: Rule = Rule::malformed(
     "[MQTT-4.7.1-1]",
     "[MQTT-4.7.0-1]",
 );
-pub(super) static CLIENT_ID_EMPTY: Rule = Rule {
-    what: "an empty client identifier without a clean session",
-    v3: "[MQTT-3.1.3-8]",
-    v5: "[MQTT-3.1.3-8]",
-    reason: super::reason::CLIENT_ID_NOT_VALID,
-};
+pub(super) static CLIENT_ID_EMPTY: Rule = Rule::refusal(
+    "an empty client identifier without a clean session",
+    "[MQTT-3.1.3-8]",
+    CLIENT_ID_NOT_VALID,
+    Some(2),
+);
 
 // CONNACK and DISCONNECT.
 pub(super) static CONNACK_FLAGS: Rule = Rule::malformed(

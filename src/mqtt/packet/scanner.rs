@@ -50,9 +50,11 @@ enum Place {
 /// ([`is_at_border`](Self::is_at_border)). To take a packet out, ask [`under_way`](Self::under_way)
 /// to which packet the bytes belong.
 ///
-/// It is strict: about the fixed headers of all packets, about the side and the moment of each, and
-/// about every field of CONNECT, CONNACK and DISCONNECT. After an error the stream has no borders
-/// any more, and every call returns that same error.
+/// It is strict about the fixed headers of all packets and about the side and the moment of each.
+/// Every field of CONNECT, CONNACK and DISCONNECT is read, and every code must be one of its
+/// packet's. Not checked is whether a reason code suits the side that sends it, and DUP without QoS
+/// ([MQTT-3.3.1-2]): no border and no verdict depends on them. After an error the stream has no
+/// borders any more, and every call returns that same error.
 ///
 /// ```
 /// use liveness::mqtt::{Packet, PacketType, Scanner, Version};
@@ -271,7 +273,8 @@ impl Scanner {
         Ok((consumed + taken, packet))
     }
 
-    fn fail(&mut self, error: MqttError) {
+    /// Ends the stream with an error: every further call returns it.
+    pub(in crate::mqtt) fn fail(&mut self, error: MqttError) {
         self.failed = Some(error);
         self.kept = Vec::new();
     }
@@ -428,7 +431,7 @@ impl Scanner {
             }
             PacketType::ConnAck => {
                 let (version, ack) = ConnAck::decode(self.version, header, body)?;
-                self.version = Some(version);
+                self.version = self.version.or(Some(version));
                 self.phase = Phase::Open;
                 Ok(Packet::ConnAck(Box::new(ack)))
             }
@@ -506,14 +509,14 @@ mod tests {
     #[test]
     fn announcements_reserve_nothing() {
         let mut scanner = Scanner::from_client();
-        // 64 KiB, just within the limit.
-        assert!(scanner.scan(&[0x10, 0xfc, 0xff, 0x03]).is_ok());
+        // 384 KiB, just within the limit.
+        assert!(scanner.scan(&[0x10, 0xfc, 0xff, 0x17]).is_ok());
         assert_eq!(scanner.kept.capacity(), 0);
         for received in 1..5000 {
             assert_eq!(scanner.scan(&[0x00]), Ok((1, None)));
             assert!(scanner.kept.capacity() <= 16.max(2 * received));
         }
-        assert!(scanner.scan(&[0x00; 65536]).is_err());
+        assert!(scanner.scan(&vec![0x00; 384 * 1024]).is_err());
         assert_eq!(scanner.kept.capacity(), 0);
     }
 

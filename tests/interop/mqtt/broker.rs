@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use liveness::mqtt::{
-    Action, BrokerConfig, BrokerKeepalive, Clients, ConnAck, Expired, Packet, PacketType, Version,
-    reason,
+    Action, BrokerConfig, BrokerKeepalive, Clients, ConnAck, Expired, PINGRESP, Packet, PacketType,
+    Version, reason,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -177,8 +177,9 @@ async fn serve(
                     ack.session_present = admitted.continues;
                     ack.server_keep_alive = watch.server_keep_alive();
                     admitted.actions.for_each(|action| state.act(action));
-                    watch.on_connack(&ack, now);
+                    let owed = watch.on_connack(&ack, now);
                     ack.encode(connect.version, &mut out).unwrap();
+                    out.extend(PINGRESP.repeat(owed.into()));
                     state.tell(Event::Connected(id.clone()));
                 }
                 Some(Packet::Disconnect(disconnect)) => {
