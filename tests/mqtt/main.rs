@@ -1,5 +1,4 @@
 //! MQTT without a socket: bytes and times in, decisions out. All time is simulated.
-#![cfg(feature = "mqtt")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -16,8 +15,11 @@ mod broker;
 mod client;
 mod clients;
 mod codec;
+#[path = "../common/mod.rs"]
+mod common;
 mod peers;
 mod scanner;
+mod wire;
 
 use std::time::{Duration, Instant};
 
