@@ -26,6 +26,8 @@ use crate::seq::{Answers, Seq};
 /// * As many PINGRESPs are taken out as PINGREQs were put in. Answers come in the order of the
 ///   questions, one for each ([MQTT-3.12.4-1] of both versions). So the answers to the library's
 ///   own PINGREQs pass, and a library that pings by itself is not disturbed.
+/// * A broker that answers several PINGREQs with one PINGRESP breaks that rule. Its answer goes to
+///   the oldest question, ours or the library's, and the others stay open.
 /// * After a DISCONNECT in either direction, and after a CONNACK that refuses, nothing is put in.
 ///   The peer has the [bound](KeepaliveConfig::detection_bound) from before to end the connection,
 ///   so closing does not hang on a dead link.
