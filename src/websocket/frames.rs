@@ -1,12 +1,10 @@
 //! [`Frames`]: ping and pong frames, as [`tungstenite`] messages.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-
 use bytes::Bytes;
 use tungstenite::Message;
 
 use crate::error::ConfigError;
+use crate::jitter::seed;
 use crate::ping_pong::{Inbound, Protocol};
 use crate::seq::{Answers, Seq};
 
@@ -67,8 +65,7 @@ impl Frames {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        let random = RandomState::new().hash_one(MOST_PAYLOAD);
-        let prefix = format!("{:08x}.", random as u32);
+        let prefix = format!("{:08x}.", seed() as u32);
         Self { prefix }
     }
 

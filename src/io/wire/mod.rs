@@ -1,5 +1,8 @@
 //! [`Wire`]: where the frames of a byte stream begin and end, and which of them are heartbeats.
 
+#[cfg(any(feature = "mqtt", feature = "websocket"))]
+pub(crate) mod counted;
+
 use bytes::BytesMut;
 
 use crate::keepalive::KeepaliveConfig;

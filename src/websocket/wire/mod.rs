@@ -3,12 +3,11 @@
 mod borders;
 mod upgrade;
 
-use std::hash::{BuildHasher, RandomState};
-
 use bytes::{BufMut, BytesMut};
 
 use crate::io::Incoming;
-use crate::keepalive::{KeepaliveConfig, PingWhen, Proof};
+use crate::jitter::{seed, splitmix};
+use crate::keepalive::KeepaliveConfig;
 use crate::seq::{Answers, Seq};
 use borders::Borders;
 use upgrade::{Head, Progress};
@@ -83,7 +82,9 @@ pub struct Wire {
     prefix: [u8; PREFIX],
     /// How many pings were put in: no pong of ours has a higher number.
     pings: u64,
-    random: u64,
+    seed: u64,
+    /// How many numbers were drawn from it.
+    drawn: u64,
     farewell: bool,
 }
 
@@ -126,11 +127,11 @@ impl Wire {
             incoming: Stage::Head(Head::new()),
             prefix: [0; PREFIX],
             pings: 0,
-            random: 0,
+            seed: 0,
+            drawn: 0,
             farewell: false,
         };
-        // The standard library's hasher is keyed by the operating system's randomness.
-        wire.seed(RandomState::new().hash_one(is_client))
+        wire.seed(seed())
     }
 
     /// Starts at the first frame: for a stream whose HTTP upgrade has passed before it was wrapped.
@@ -161,7 +162,7 @@ impl Wire {
     /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.random = seed;
+        (self.seed, self.drawn) = (seed, 0);
         let nonce = self.draw();
         let (mark, rest) = self.prefix.split_at_mut(MARK.len());
         mark.copy_from_slice(&MARK);
@@ -169,13 +170,10 @@ impl Wire {
         self
     }
 
-    /// The next number of the generator (`SplitMix64`: Steele, Lea, Flood, 2014).
     fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let nth = self.drawn;
+        self.drawn = nth.wrapping_add(1);
+        splitmix(self.seed, nth)
     }
 
     /// Follows one direction to the next border or the end of the bytes.
@@ -324,8 +322,31 @@ impl crate::io::Wire for Wire {
             return None;
         }
         self.farewell = true;
-        let passive = config.ping_when(PingWhen::Never).proof(Proof::AnyBytes);
-        let bound = config.detection_bound().unwrap_or_default();
-        Some(passive.silence(bound))
+        Some(config.after_close())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::io::Wire as _;
+    use crate::keepalive::{PingWhen, Proof};
+
+    #[test]
+    fn closing_is_judged_by_the_bound_that_was_promised() {
+        let config = KeepaliveConfig::websocket().write_stall(Duration::ZERO);
+        let bound = config.detection_bound().unwrap();
+        for is_outgoing in [true, false] {
+            let mut wire = Wire::server().upgraded();
+            assert_eq!(wire.reconfigure(&config), None);
+            wire.follow(is_outgoing, &[0x88, 0]);
+            let closing = wire.reconfigure(&config).unwrap();
+            assert_eq!(closing.ping_when, PingWhen::Never);
+            assert_eq!(closing.proof, Proof::AnyBytes);
+            assert_eq!((closing.silence, closing.write_stall), (bound, bound));
+            assert_eq!(wire.reconfigure(&closing), None, "told once");
+        }
     }
 }
