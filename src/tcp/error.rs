@@ -6,18 +6,20 @@ use crate::error::DecodeError;
 
 /// Why a stream of frames ended, or why a frame was not sent.
 ///
-/// It turns into an [`io::Error`] with `?`: bytes that mean nothing are
+/// It turns into an [`io::Error`] with `?`: bytes that are no frame are
 /// [`InvalidData`](io::ErrorKind::InvalidData), a stream that ends inside a frame is
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), a frame that is too large to be sent is
 /// [`InvalidInput`](io::ErrorKind::InvalidInput).
 ///
 /// ```
+/// use std::error::Error;
 /// use std::io;
 /// use liveness::DecodeError;
 /// use liveness::tcp::FrameError;
 ///
 /// let error = FrameError::from(DecodeError::length("u64 payload", 8, 3));
 /// assert_eq!(error.to_string(), "u64 payload: 3 bytes instead of 8");
+/// assert!(error.source().is_some_and(|source| source.is::<DecodeError>()));
 /// assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
 /// ```
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +29,13 @@ use crate::error::DecodeError;
 )]
 pub enum FrameError {
     /// The socket failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Io(#[from] io::Error),
-    /// The peer sent what is not a frame. Nothing after it can be read.
-    #[error(transparent)]
+    /// The peer sent bytes that are no frame. Nothing after them can be read.
+    #[error("{0}")]
     Decode(#[from] DecodeError),
     /// A frame of this side is beyond the limit. It was not sent; the stream goes on.
-    #[error(transparent)]
+    #[error("{0}")]
     TooLarge(#[from] TooLarge),
 }
 

@@ -1,13 +1,13 @@
 //! [`Borders`]: where packets begin and end, for one who lets everything pass.
 //!
-//! A [`Scanner`](super::Scanner) is a judge, and loses the borders with the first fault. Below a library
-//! that judges for itself it is enough to count: as long as the length of a packet can be read, there is
-//! a next packet.
+//! A [`Scanner`](super::Scanner) is a judge, and loses the borders with the first fault. Below a
+//! library that judges for itself it is enough to count: as long as the length of a packet can be
+//! read, there is a next packet.
 
 use crate::io::wire::counted::{Counted, Header, Length};
 
-/// Follows the packets of one direction behind the handshake, whatever they are. A fifth byte of length
-/// loses the borders.
+/// Follows the packets of one direction behind the handshake, whatever they are. A fifth byte of
+/// length loses the borders.
 pub(in crate::mqtt) type Borders = Counted<FixedHeader>;
 
 /// The remaining length of a packet, as far as it was seen.

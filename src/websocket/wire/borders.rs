@@ -5,9 +5,9 @@ use crate::io::wire::counted::{Counted, Header, Length};
 /// The opcode of a Close frame.
 const CLOSE: u8 = 0x8;
 
-/// Follows the frames of one direction. All bytes have a length: reserved opcodes and bits, lengths in
-/// more bytes than they need and up to 2^64 - 1, a mask where there should be none, control frames in
-/// fragments or above 125 bytes.
+/// Follows the frames of one direction. All bytes have a length: reserved opcodes and bits, lengths
+/// in more bytes than they need and up to 2^64 - 1, a mask where there should be none, control
+/// frames in fragments or above 125 bytes.
 pub(super) type Borders = Counted<FrameHeader>;
 
 /// The header of a frame as far as it was seen, and whether a Close frame has begun.
