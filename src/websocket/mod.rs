@@ -122,4 +122,4 @@ pub use beats::{Fixed, Json, TextBeat, TextHeartbeat};
 pub use close::{CLOSE_CODE, close_frame, close_reason, farewell};
 pub use frames::Frames;
 pub use text::{Content, Text};
-pub use wire::Wire;
+pub use wire::{Stage, Wire};

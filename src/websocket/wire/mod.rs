@@ -10,7 +10,7 @@ use crate::jitter::{seed, splitmix};
 use crate::keepalive::KeepaliveConfig;
 use crate::seq::{Answers, Seq};
 use borders::Borders;
-use upgrade::{Head, Progress};
+use upgrade::{Progress, Responses};
 
 /// FIN and the opcode of a ping.
 const PING: u8 = 0x89;
@@ -77,8 +77,7 @@ const PREFIX: usize = 12;
 #[derive(Debug, Clone)]
 pub struct Wire {
     is_client: bool,
-    outgoing: Stage,
-    incoming: Stage,
+    phase: Phase,
     prefix: [u8; PREFIX],
     /// How many pings were put in: no pong of ours has a higher number.
     pings: u64,
@@ -88,12 +87,38 @@ pub struct Wire {
     farewell: bool,
 }
 
-/// How far one direction has come.
+/// How far the connection has come.
 #[derive(Debug, Clone, Copy)]
-enum Stage {
-    Head(Head),
-    Borders(Borders),
-    /// Not a WebSocket connection: everything passes.
+enum Phase {
+    Http(Responses),
+    Frames {
+        outgoing: Borders,
+        incoming: Borders,
+    },
+    /// Another protocol: everything passes.
+    Other,
+}
+
+impl Phase {
+    fn frames() -> Self {
+        Self::Frames {
+            outgoing: Borders::default(),
+            incoming: Borders::default(),
+        }
+    }
+}
+
+/// Whether a [`Wire`] has frames to put its pings between: [`Wire::stage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// HTTP so far: nothing is asked, and only a [silence limit](KeepaliveConfig::silence) judges.
+    Http,
+    /// Frames: the peer is asked.
+    Open,
+    /// A Close frame has begun in one of the directions: nothing is asked any more.
+    Closing,
+    /// A protocol other than WebSocket: nothing is ever asked.
     Other,
 }
 
@@ -123,8 +148,7 @@ impl Wire {
     fn new(is_client: bool) -> Self {
         let wire = Self {
             is_client,
-            outgoing: Stage::Head(Head::new()),
-            incoming: Stage::Head(Head::new()),
+            phase: Phase::Http(Responses::new()),
             prefix: [0; PREFIX],
             pings: 0,
             seed: 0,
@@ -143,9 +167,25 @@ impl Wire {
     /// ```
     #[must_use]
     pub fn upgraded(mut self) -> Self {
-        self.outgoing = Stage::Borders(Borders::default());
-        self.incoming = Stage::Borders(Borders::default());
+        self.phase = Phase::frames();
         self
+    }
+
+    /// How far the connection has come, and so whether the peer is asked.
+    #[must_use]
+    #[inline]
+    pub const fn stage(&self) -> Stage {
+        match &self.phase {
+            Phase::Http(_) => Stage::Http,
+            Phase::Frames { outgoing, incoming } => {
+                if outgoing.is_closed() || incoming.is_closed() {
+                    Stage::Closing
+                } else {
+                    Stage::Open
+                }
+            }
+            Phase::Other => Stage::Other,
+        }
     }
 
     /// What the nonce and the masks are made from; by default it is random. Give connections
@@ -179,26 +219,21 @@ impl Wire {
     /// Follows one direction to the next border or the end of the bytes.
     #[inline]
     fn follow(&mut self, is_outgoing: bool, bytes: &[u8]) -> usize {
-        let stage = if is_outgoing {
-            &mut self.outgoing
-        } else {
-            &mut self.incoming
+        let responses = match &mut self.phase {
+            Phase::Frames { outgoing, .. } if is_outgoing => return outgoing.follow(bytes),
+            Phase::Frames { incoming, .. } => return incoming.follow(bytes),
+            Phase::Other => return bytes.len(),
+            Phase::Http(responses) => responses,
         };
-        let (followed, progress) = match stage {
-            Stage::Borders(frames) => return frames.follow(bytes),
-            Stage::Other => return bytes.len(),
-            Stage::Head(head) => head.follow(bytes),
-        };
-        let is_response = self.is_client != is_outgoing;
+        if is_outgoing == self.is_client {
+            responses.on_request();
+            return bytes.len();
+        }
+        let (followed, progress) = responses.follow(bytes);
         match progress {
-            Progress::More => {}
-            Progress::Over { switching } if switching || !is_response => {
-                *stage = Stage::Borders(Borders::default());
-            }
-            Progress::Over { .. } | Progress::TooLong => {
-                self.outgoing = Stage::Other;
-                self.incoming = Stage::Other;
-            }
+            Progress::Http => {}
+            Progress::WebSocket => self.phase = Phase::frames(),
+            Progress::Other => self.phase = Phase::Other,
         }
         followed
     }
@@ -234,18 +269,6 @@ impl Wire {
         }
         Found::Ours(header + PAYLOAD, Seq::new(seq))
     }
-
-    #[inline]
-    const fn is_closing(&self) -> bool {
-        self.outgoing.is_closed() || self.incoming.is_closed()
-    }
-}
-
-impl Stage {
-    #[inline]
-    const fn is_closed(&self) -> bool {
-        matches!(self, Self::Borders(frames) if frames.is_closed())
-    }
 }
 
 /// What a frame that came in is.
@@ -263,8 +286,8 @@ impl crate::io::Wire for Wire {
     }
 
     fn may_ping(&self) -> bool {
-        match (&self.outgoing, &self.incoming) {
-            (Stage::Borders(outgoing), Stage::Borders(incoming)) => {
+        match &self.phase {
+            Phase::Frames { outgoing, incoming } => {
                 outgoing.is_at_border() && !outgoing.is_closed() && !incoming.is_closed()
             }
             _ => false,
@@ -295,7 +318,7 @@ impl crate::io::Wire for Wire {
         let mut at = 0;
         while at < bytes.len() {
             let is_border =
-                matches!(&self.incoming, Stage::Borders(frames) if frames.is_at_border());
+                matches!(&self.phase, Phase::Frames { incoming, .. } if incoming.is_at_border());
             if is_border && bytes[at] == PONG && self.pings > 0 {
                 let found = match self.look(&bytes[at..]) {
                     Found::Foreign => None,
@@ -318,7 +341,7 @@ impl crate::io::Wire for Wire {
 
     #[inline]
     fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
-        if self.farewell || !self.is_closing() {
+        if self.farewell || self.stage() != Stage::Closing {
             return None;
         }
         self.farewell = true;
