@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use liveness::flood::FloodLimit;
 use liveness::io::track;
-use liveness::websocket::{CLOSE_CODE, Fixed, Frames, Json, Text, close_frame, farewell};
+use liveness::websocket::{CLOSE_CODE, Fixed, Frames, Json, Text, farewell};
 use liveness::{Cause, Dead, Error, IdleConfig, KeepaliveConfig, PingPong, PingWhen, Proof};
 use liveness::{Protocol, Tokio};
 use tokio::io::{
@@ -143,29 +143,61 @@ async fn data_passes_in_order_among_heartbeats() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_peer_is_dead_on_time_and_hears_why() {
+async fn a_silent_peer_is_dead_on_time() {
     for role in [Role::Client, Role::Server] {
         let (mut ours, mut theirs) = pair(role, Frames::new(), CONFIG, 4096).await;
         let (dead, after) = verdict(&mut ours).await;
         assert_eq!(dead.cause, Cause::NoReply);
         assert_eq!(after, CONFIG.detection_bound().unwrap());
         assert!(ours.next().await.is_none());
-
-        let close = Message::Close(Some(close_frame(&dead)));
-        assert!(farewell(ours.get_mut(), close, Duration::from_secs(1), &Tokio).await);
         let Some(Message::Ping(_)) = ready(&mut theirs) else {
             panic!("was not asked")
         };
-        let Some(Message::Close(Some(close))) = ready(&mut theirs) else {
-            panic!("no reason")
-        };
-        assert_eq!(close.code, CloseCode::from(CLOSE_CODE));
-        assert!(
-            close.reason.starts_with("no reply to 1 ping within 10s"),
-            "{}",
-            close.reason
-        );
     }
+}
+
+/// Not asked, so that the peer owes no pong to a stream that is gone.
+const SILENCE: KeepaliveConfig = KeepaliveConfig::off().silence(Duration::from_secs(30));
+
+fn hears_why(theirs: &mut Socket) {
+    let Some(Message::Close(Some(close))) = ready(theirs) else {
+        panic!("no reason")
+    };
+    assert_eq!(close.code, CloseCode::from(CLOSE_CODE));
+    let reason = close.reason.as_str();
+    assert!(reason.starts_with("no sign of life within 30s"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_farewell_says_why() {
+    for role in [Role::Client, Role::Server] {
+        let (mut frames, mut theirs) = pair(role, Frames::new(), SILENCE, 4096).await;
+        let (dead, _) = verdict(&mut frames).await;
+        assert!(farewell(frames, &dead, Duration::from_secs(1), &Tokio).await);
+        hears_why(&mut theirs);
+
+        let (mut text, mut theirs) = pair(role, Text::new(Json::new()), SILENCE, 4096).await;
+        let (dead, _) = verdict(&mut text).await;
+        assert!(farewell(text, &dead, Duration::from_secs(1), &Tokio).await);
+        hears_why(&mut theirs);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_farewell_says_why_after_a_split() {
+    let (ours, mut theirs) = pair(Role::Server, Frames::new(), SILENCE, 4096).await;
+    let (writer, mut reader) = ours.split();
+    let Some(Err(Error::Dead(dead))) = reader.next().await else {
+        panic!("no verdict")
+    };
+    assert!(farewell((writer, reader), &dead, Duration::from_secs(1), &Tokio).await);
+    hears_why(&mut theirs);
+
+    // Halves of two streams belong to nobody.
+    let (ours, _ours_peer) = pair(Role::Server, Frames::new(), SILENCE, 4096).await;
+    let (other, _other_peer) = pair(Role::Server, Frames::new(), SILENCE, 4096).await;
+    let halves = (ours.split().0, other.split().1);
+    assert!(!farewell(halves, &dead, Duration::from_secs(1), &Tokio).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,10 +212,54 @@ async fn a_farewell_does_not_hang_on_a_full_link() {
     assert_eq!(dead.cause, Cause::WriteStalled);
     assert_eq!(start.elapsed(), Duration::from_secs(5));
 
-    let close = Message::Close(Some(close_frame(&dead)));
     let limit = Duration::from_secs(2);
-    assert!(!farewell(ours.get_mut(), close, limit, &Tokio).await);
+    assert!(!farewell(ours, &dead, limit, &Tokio).await);
     assert_eq!(start.elapsed(), Duration::from_secs(7));
+}
+
+/// Engine.IO, version 4: the server asks, the client answers, and the other way round is an error.
+#[tokio::test(start_paused = true)]
+async fn engine_io_servers_ask_and_clients_answer() {
+    let (interval, patience) = (Duration::from_secs(25), Duration::from_secs(20));
+    let server = KeepaliveConfig::engine_io_server(interval, patience);
+    let client = KeepaliveConfig::engine_io_client(interval, patience);
+    let packets = || Text::new(Fixed::engine_io());
+
+    // Our server asks each interval, whatever the traffic, and takes nothing but its answer.
+    let (mut ours, mut theirs) = pair(Role::Server, packets(), server, 4096).await;
+    let page = async {
+        for _ in 0..100 {
+            let packet = theirs.next().await.unwrap().unwrap();
+            assert_eq!(packet, Message::text("2"));
+            theirs.send(Message::text("3")).await.unwrap();
+            theirs.send(Message::text("4hello")).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    };
+    let start = Instant::now();
+    let (dead, _) =
+        tokio::select! { verdict = verdict(&mut ours) => verdict, () = page => panic!() };
+    assert_eq!(dead.cause, Cause::NoReply);
+    assert_eq!(start.elapsed(), 101 * interval + patience);
+
+    // Our client answers and never asks, and waits for both together.
+    let (mut ours, mut theirs) = pair(Role::Client, packets(), client, 4096).await;
+    let server = async {
+        for _ in 0..100 {
+            sleep(interval).await;
+            theirs.send(Message::text("2")).await.unwrap();
+            let packet = theirs.next().await.unwrap().unwrap();
+            assert_eq!(packet, Message::text("3"));
+        }
+        theirs.next().await
+    };
+    let start = Instant::now();
+    let (dead, _) = tokio::select! {
+        verdict = verdict(&mut ours) => verdict,
+        packet = server => panic!("{packet:?}"),
+    };
+    assert_eq!(dead.cause, Cause::Silent);
+    assert_eq!(start.elapsed(), 101 * interval + patience);
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +328,7 @@ async fn a_later_pong_answers_all_earlier_pings() {
     let config = CONFIG.max_unanswered(3).proof(Proof::PongOnly);
     let (ours, mut theirs) = duplex(4096);
     let ours = socket(ours, Role::Client).await;
-    let mut ours = PingPong::new(ours, Frames::with_prefix("p").unwrap(), config, Tokio).unwrap();
+    let mut ours = PingPong::new(ours, Frames::new().prefix("p").unwrap(), config, Tokio).unwrap();
     let answer_the_third = async {
         // Pings 0, 1, 2 go out at 20, 30, 40 s; the last one is answered at 45 s.
         sleep(Duration::from_secs(45)).await;

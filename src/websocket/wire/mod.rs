@@ -18,61 +18,72 @@ const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 /// Set in the second byte of a frame that is masked.
 const MASKED: u8 = 0x80;
-/// What our pings carry first; the nonce and the number follow, eight bytes each.
+/// The first bytes of a ping's payload; the nonce and the number follow, eight bytes each.
 const MARK: [u8; 4] = *b"live";
 /// The payload of our pings.
 const PAYLOAD: usize = 20;
-/// As much of it as is the same in all pings of one connection.
+/// The part of it that all pings of one connection share.
 const PREFIX: usize = 12;
 
-/// The frames of a WebSocket connection (RFC 6455), for [`KeepaliveStream`](crate::io::KeepaliveStream):
-/// heartbeats *below* any WebSocket library.
+/// The frames of a WebSocket connection (RFC 6455), for [`KeepaliveStream`]: heartbeats *below* any
+/// WebSocket library.
 ///
-/// Wrap the socket (with `wss`, the TLS stream) and give it to the library:
-/// `tokio_tungstenite::client_async`, `accept_async`, or any other.
+/// Wrap the socket and give it to the library: `tokio_tungstenite::client_async`, `accept_async`,
+/// or any other. **With `wss` wrap the TLS stream, not the socket**: below TLS all is cipher text,
+/// and a wire that never finds an upgrade never asks. [`stage`](Self::stage) tells.
+///
+/// [`KeepaliveStream`]: crate::io::KeepaliveStream
 ///
 /// # What passes where
-/// * Before the HTTP upgrade has passed in both directions nothing is put in or taken out. A response
-///   other than 101, or a head above 64 KiB, and everything passes for ever.
+/// * Up to an upgrade HTTP/1.1 passes, and nothing is put in or taken out. Any number of requests
+///   and responses may come first, as on a connection that a proxy uses again; interim responses,
+///   refused upgrades and `CONNECT` as well. Only a response 101 with `Sec-WebSocket-Accept` begins
+///   frames.
+/// * After any other 101, to a raw stream or to HTTP/2, all bytes pass for ever.
 /// * A ping goes between two frames, also between the fragments of a message (5.4), never into one.
 ///   A client's is masked.
-/// * A pong is taken out if it carries what one of our pings carried, which no other has: a mark, a
-///   nonce of this connection, and the ping's number. All other pings and pongs pass: the library
+/// * A pong is taken out if it carries the payload of one of our pings, which no other has: a mark,
+///   a nonce of this connection, and the ping's number. All other pings and pongs pass: the library
 ///   above answers the peer's pings and sends its own as before. One pong answers all earlier pings
 ///   (5.5.3).
 /// * Once a Close frame has begun, in either direction, no ping is put in: the peer need not answer
-///   any more. Instead the peer has the [bound](KeepaliveConfig::detection_bound) that it had before
-///   to say something, so closing does not hang on a dead link.
+///   any more. Instead the peer has the [bound](KeepaliveConfig::detection_bound) that it had
+///   before to say something, so closing does not hang on a dead link.
 ///
 /// # What is malformed
 /// All of it passes untouched, because the library above reads it too and is its judge, and because
-/// the borders stay known: control frames above 125 bytes or in fragments, reserved opcodes and bits,
-/// lengths in more bytes than they need, 64-bit lengths (also with the highest bit set: then no border
-/// comes, so no ping is put in), a mask where there should be none or none where there should be one,
-/// a Close between fragments, an upgrade that is cut off. There is no error and nothing is buffered
-/// but the first bytes of a pong that may be ours, at most 25.
+/// the borders stay known: control frames above 125 bytes or in fragments, reserved opcodes and
+/// bits, lengths in more bytes than they need, 64-bit lengths (also with the highest bit set: then
+/// no border comes, so no ping is put in), a mask where there should be none or none where there
+/// should be one, a Close between fragments, an upgrade that is cut off. A response above 64 KiB of
+/// head counts as one that begins no frames. There is no error and nothing is buffered but the
+/// first bytes of a pong that may be ours, at most 25.
 ///
 /// # Whose life
-/// A pong proves that the peer's WebSocket library runs. A browser answers from its network process,
-/// even while the page is frozen; what proves a page's life is a text heartbeat of its script.
+/// A pong proves that the peer's WebSocket library runs. A browser answers from its network
+/// process, even while the page is frozen; a page's life is proved by a text heartbeat of its
+/// script.
 ///
 /// ```
-/// use liveness::Dead;
+/// use futures::StreamExt;
 /// use liveness::io::KeepaliveStream;
-/// use liveness::{KeepaliveConfig, Tokio, websocket};
+/// use liveness::websocket::Wire;
+/// use liveness::{Cause, Dead, KeepaliveConfig, Tokio};
 ///
-/// # async fn example(socket: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-/// let socket = KeepaliveStream::new(socket, websocket::Wire::client(), KeepaliveConfig::new(), Tokio)?;
-/// let (mut ws, _response) = tokio_tungstenite::client_async("ws://example.org/", socket).await?;
-/// # use futures::StreamExt;
-/// while let Some(message) = ws.next().await {
-///     match message {
-///         Ok(message) => println!("{message}"),
-///         Err(error) if Dead::find(&error).is_some() => println!("reconnect: {error}"),
-///         Err(error) => return Err(error.into()),
-///     }
-/// }
-/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let (here, there) = tokio::io::duplex(4096);
+/// let socket = KeepaliveStream::new(here, Wire::client(), KeepaliveConfig::new(), Tokio)?;
+/// let (client, server) = tokio::join!(
+///     tokio_tungstenite::client_async("ws://peer.test/", socket),
+///     tokio_tungstenite::accept_async(there),
+/// );
+/// let (mut client, _server) = (client?.0, server?);
+///
+/// // The server does not read, so it is asked and does not answer.
+/// let error = client.next().await.unwrap().unwrap_err();
+/// let dead = Dead::find(&error).unwrap();
+/// assert_eq!((dead.cause, dead.unanswered), (Cause::NoReply, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Wire {
@@ -124,22 +135,12 @@ pub enum Stage {
 
 impl Wire {
     /// The client's side: pings are masked.
-    ///
-    /// ```
-    /// let wire = liveness::websocket::Wire::client();
-    /// # drop(wire);
-    /// ```
     #[must_use]
     pub fn client() -> Self {
         Self::new(true)
     }
 
     /// The server's side.
-    ///
-    /// ```
-    /// let wire = liveness::websocket::Wire::server();
-    /// # drop(wire);
-    /// ```
     #[must_use]
     pub fn server() -> Self {
         Self::new(false)
@@ -159,12 +160,6 @@ impl Wire {
     }
 
     /// Starts at the first frame: for a stream whose HTTP upgrade has passed before it was wrapped.
-    ///
-    /// ```
-    /// use liveness::io::Wire as _;
-    /// let wire = liveness::websocket::Wire::server().upgraded();
-    /// assert!(wire.may_ping());
-    /// ```
     #[must_use]
     pub fn upgraded(mut self) -> Self {
         self.phase = Phase::frames();
@@ -188,18 +183,12 @@ impl Wire {
         }
     }
 
-    /// What the nonce and the masks are made from; by default it is random. Give connections
-    /// different seeds.
+    /// The seed of the nonce and the masks. By default it comes from the operating system, as
+    /// [`Runtime::seed`](crate::Runtime::seed) does. Give connections different seeds.
     ///
     /// RFC 6455, 10.3, wants masks that nobody can predict, lest the author of the *payload* choose
     /// the bytes on the wire and deceive a proxy. The payload of these pings has no author but this
     /// type, so a small generator will do.
-    ///
-    /// ```
-    /// // The same pings in every run, for a test.
-    /// let wire = liveness::websocket::Wire::client().seed(7);
-    /// # drop(wire);
-    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         (self.seed, self.drawn) = (seed, 0);
@@ -238,7 +227,7 @@ impl Wire {
         followed
     }
 
-    /// What the frame that begins here is.
+    /// Tells our pong from other frames by its first bytes.
     fn look(&self, bytes: &[u8]) -> Found {
         let (header, second) = if self.is_client { (2, 0) } else { (6, MASKED) };
         let expected = [PONG, second | PAYLOAD as u8];
@@ -271,7 +260,7 @@ impl Wire {
     }
 }
 
-/// What a frame that came in is.
+/// A frame that came in.
 enum Found {
     Foreign,
     /// The bytes fit one of our pongs as far as they go.

@@ -1,8 +1,9 @@
 //! [`Responses`]: the HTTP/1.1 before the first frame, followed by its responses alone.
 //!
-//! A connection is used again: requests and responses may pass before one of them asks for an upgrade,
-//! and an upgrade may be refused and asked for anew. Bodies have no border that can be seen without
-//! reading the request too, and none is needed: a response is over when the asking side speaks again.
+//! A connection is used again: requests and responses may pass before one of them asks for an
+//! upgrade, and an upgrade may be refused and asked for anew. Bodies have no border that can be
+//! seen without reading the request too, and none is needed: a response is over when the asking
+//! side speaks again.
 
 /// The longest head that is followed, in bytes; tungstenite reads no longer one either.
 const LONGEST: u32 = 1 << 16;
