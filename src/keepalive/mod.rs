@@ -197,6 +197,12 @@ impl Keepalive {
         })
     }
 
+    /// The seed that its jitter is drawn from.
+    #[cfg(feature = "mqtt")]
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// At least one byte came from the peer at `now`, of whatever meaning.
     ///
     /// ```

@@ -426,7 +426,8 @@ impl ClientKeepalive {
                     self.keep_alive = connect.keep_alive;
                     self.incoming.set_version(connect.version);
                     // The wait for the CONNACK begins here, however long the connection stood open.
-                    if let Ok(keepalive) = Keepalive::new(self.config.connecting(), 0, now) {
+                    let (config, seed) = (self.config.connecting(), self.keepalive.seed());
+                    if let Ok(keepalive) = Keepalive::new(config, seed, now) {
                         self.keepalive = keepalive;
                     }
                 }

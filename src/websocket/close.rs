@@ -1,5 +1,4 @@
-//! [`farewell`]: the last word after a verdict, close code 1011 with the reason, and a limit on saying
-//! it.
+//! [`farewell`]: the last word after a verdict, close code 1011 with its reason, within a limit.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -53,7 +52,8 @@ pub(super) fn last_word<L: Library>(library: &L, dead: &Dead) -> L::Message {
 /// use tokio_tungstenite::WebSocketStream;
 /// use tungstenite::{Message, protocol::Role};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let (here, there) = tokio::io::duplex(4096);
 /// let ws = WebSocketStream::from_raw_socket(here, Role::Server, None).await;
 /// let mut peer = WebSocketStream::from_raw_socket(there, Role::Client, None).await;

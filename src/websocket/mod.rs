@@ -71,7 +71,7 @@
 //! # Whose life it proves
 //! | heartbeat | answered by | says nothing about |
 //! | --- | --- | --- |
-//! | ping frame ([`Frames`], [`Wire`]) | the peer's library, a browser's network process | the page |
+//! | ping frame ([`Frames`], [`Wire`]) | the peer's library, a browser's network side | the page |
 //! | text ([`Text`]) | the peer's program, the script of a page | its other work |
 //! | the kernel's keepalive | the peer's kernel | every program, even a stopped one |
 //!

@@ -1,15 +1,15 @@
 //! [`Counted`]: where frames begin and end whose header says how long the body is.
 //!
-//! For a [`Wire`](super::Wire) below a library that judges the frames itself. Bodies are counted and
-//! not kept, so the state is a few bytes, and no input is too odd: a length is only a number.
+//! For a [`Wire`](super::Wire) below a library that judges the frames itself. Bodies are counted
+//! and not kept, so the state is a few bytes, and no input is too odd: a length is only a number.
 
 /// A protocol's frame header, followed byte by byte.
 pub(crate) trait Header: Copy {
     /// Takes the next byte of a header, the `nth` of it from zero.
     fn on_byte(&mut self, nth: u8, byte: u8) -> Length;
 
-    /// Takes the whole header that `bytes` begin with, if it is of the most common form; returns its
-    /// size and the body's. `None` leaves the header as it was.
+    /// Takes the whole header that `bytes` begin with, if it is of the most common form; returns
+    /// its size and the body's. `None` leaves the header as it was.
     fn on_short(&mut self, bytes: &[u8]) -> Option<(usize, u64)>;
 }
 
@@ -91,8 +91,8 @@ impl<H: Header> Counted<H> {
         at + here
     }
 
-    /// Follows a header to its end; returns how many bytes that took and the size of the body. `None`
-    /// if all the bytes were taken and no body has begun.
+    /// Follows a header to its end; returns how many bytes that took and the size of the body.
+    /// `None` if all the bytes were taken and no body has begun.
     fn on_header(&mut self, mut seen: u8, bytes: &[u8]) -> Option<(usize, u64)> {
         for (at, byte) in bytes.iter().enumerate() {
             match self.header.on_byte(seen, *byte) {

@@ -70,7 +70,8 @@ const PREFIX: usize = 12;
 /// use liveness::websocket::Wire;
 /// use liveness::{Cause, Dead, KeepaliveConfig, Tokio};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let (here, there) = tokio::io::duplex(4096);
 /// let socket = KeepaliveStream::new(here, Wire::client(), KeepaliveConfig::new(), Tokio)?;
 /// let (client, server) = tokio::join!(
