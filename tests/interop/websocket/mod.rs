@@ -6,6 +6,7 @@ mod browser;
 mod conformance;
 mod dashboard;
 mod libraries;
+mod proxies;
 
 use std::path::PathBuf;
 
