@@ -5,12 +5,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::stream::{SplitSink, SplitStream};
-use futures::{Sink, Stream};
+use futures::{Sink, Stream, TryStream};
 
 use super::library::Library;
 use crate::keepalive::Dead;
 use crate::ping_pong::{PingPong, Protocol};
-use crate::rt::{Alarm, Runtime};
+use crate::rt::{Alarm, BUDGET, Runtime};
 use crate::time::later;
 
 /// The close code for a peer that was found dead: 1011, "internal error" (RFC 6455, 7.4.1, as
@@ -30,19 +30,20 @@ pub(super) fn last_word<L: Library>(library: &L, dead: &Dead) -> L::Message {
     library.close(CLOSE_CODE, close_reason(dead))
 }
 
-/// Says why to a peer that was found dead, and gives up after `limit`; tells whether it was
-/// flushed.
+/// Says why to a peer that was found dead, gives it until `limit` to close in turn, and drops the
+/// stream; tells whether the message was flushed.
 ///
-/// Takes a [`PingPong`] or the two halves of a `split`, and drops it. The message is the protocol's
+/// Takes a [`PingPong`] or the two halves of a `split`. The message is the protocol's
 /// [own](Protocol::farewell): of [`Frames`](super::Frames) and [`Text`](super::Text) a Close frame
 /// with code [1011](CLOSE_CODE) and the [verdict](close_reason).
 ///
-/// The link may take no bytes any more, so an unbounded `send` or `close` can hang for as long as
-/// the kernel keeps trying, a quarter of an hour on Linux. This does not. It does not wait for the
-/// peer's own close either. It is `false` after `limit` and on an error; for a protocol without a
-/// farewell; and for halves that are not of one stream.
+/// A peer that only hung reads it when it goes on; were the connection gone by then, its next write
+/// would cost it the message. A link that is dead takes the whole `limit`, and never more: an
+/// unbounded `send` or `close` can hang there for as long as the kernel keeps trying, a quarter of an
+/// hour on Linux.
 ///
-/// Dropping it drops a message that was not sent.
+/// It is `false` at once for a protocol without a farewell and for halves that are not of one stream.
+/// Dropping it drops the stream, and a message that was not sent.
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,10 +63,12 @@ pub(super) fn last_word<L: Library>(library: &L, dead: &Dead) -> L::Message {
 /// let ws = PingPong::new(ws, Frames::new(), config, Tokio)?;
 /// let (writer, mut reader) = ws.split();
 /// let Some(Err(Error::Dead(dead))) = reader.next().await else { panic!("it hangs") };
-/// assert!(farewell((writer, reader), &dead, Duration::from_secs(1), &Tokio).await);
 ///
 /// // The peer goes on, and learns why it is alone.
-/// let Some(Ok(Message::Close(Some(close)))) = peer.next().await else { panic!("no reason") };
+/// let last = farewell((writer, reader), &dead, Duration::from_secs(1), &Tokio);
+/// let (flushed, close) = tokio::join!(last, peer.next());
+/// assert!(flushed);
+/// let Some(Ok(Message::Close(Some(close)))) = close else { panic!("no reason") };
 /// assert_eq!(u16::from(close.code), 1011);
 /// assert!(close.reason.starts_with("no sign of life within 30s"), "{}", close.reason);
 /// # Ok::<(), liveness::ConfigError>(()) }).unwrap();
@@ -81,9 +84,24 @@ where
     let (mut transport, mut message) = (std::pin::pin!(transport), Some(message));
     let give_up = later(rt.now(), limit);
     let mut alarm = Alarm::new(rt.clone());
-    std::future::poll_fn(|cx| match poll_send(transport.as_mut(), &mut message, cx) {
-        Poll::Ready(result) => Poll::Ready(result.is_ok()),
-        Poll::Pending => alarm.poll_at(give_up, cx).map(|_| false),
+    let mut flushed = false;
+    std::future::poll_fn(|cx| {
+        if !flushed {
+            match poll_send(transport.as_mut(), &mut message, cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                sent => flushed = sent.is_ready(),
+            }
+        }
+        // Reading drives the close, and a peer that waits to be read cannot read.
+        for _ in 0..BUDGET {
+            match transport.as_mut().try_poll_next(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(_) => return Poll::Ready(flushed),
+                Poll::Pending => return alarm.poll_at(give_up, cx).map(|_| flushed),
+            }
+        }
+        cx.waker().wake_by_ref();
+        alarm.poll_at(give_up, cx).map(|_| flushed)
     })
     .await
 }
@@ -92,11 +110,11 @@ where
 pub trait WholeOrSplit: sealed::Sealed {}
 
 mod sealed {
-    use super::{Dead, Sink};
+    use super::{Dead, Sink, TryStream};
 
     pub trait Sealed {
         type Message;
-        type Transport: Sink<Self::Message>;
+        type Transport: TryStream + Sink<Self::Message>;
 
         /// The transport without its heartbeats, and the last message for it.
         fn last_word(self, dead: &Dead) -> Option<(Self::Transport, Self::Message)>;

@@ -91,8 +91,8 @@
 //! The stream ends after the verdict, and sending fails with it. There are two ways to go, and
 //! neither can hang:
 //! * *Drop it.* The socket closes. A peer that is still there sees a close without a reason (1006).
-//! * *Say why*, with [`farewell`]: close code 1011 and the verdict as its reason. It gives the dead
-//!   link a moment at most to take it.
+//! * *Say why*, with [`farewell`]: close code 1011 and the verdict as its reason. It gives the
+//!   peer a stated moment to take it and to close in turn.
 //!
 //! Do not `close()` a dead link without such a limit: flushing into a full socket buffer waits for
 //! as long as the kernel retransmits.

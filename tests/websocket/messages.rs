@@ -151,7 +151,7 @@ fn data_passes_in_order_among_heartbeats() {
 }
 
 #[test]
-fn a_silent_peer_is_dead_on_time() {
+fn a_silent_peer_is_dead_on_time_and_hears_why() {
     simulate(async |sim| {
         for role in [Role::Client, Role::Server] {
             let (mut ours, mut theirs) = pair(&sim, role, Frames::new(), CONFIG, 4096).await;
@@ -159,54 +159,63 @@ fn a_silent_peer_is_dead_on_time() {
             assert_eq!(dead.cause, Cause::NoReply);
             assert_eq!(after, CONFIG.detection_bound().unwrap());
             assert!(ours.next().await.is_none());
-            let Some(Message::Ping(_)) = ready(&mut theirs) else {
-                panic!("was not asked")
+
+            // The peer goes on just in time, and answers what it was asked and the close.
+            let start = sim.elapsed();
+            let last = farewell(ours, &dead, Duration::from_secs(1), &sim);
+            let clock = sim.clone();
+            let peer = async move {
+                clock.sleep(Duration::from_millis(900)).await;
+                let Some(Ok(Message::Ping(_))) = theirs.next().await else {
+                    panic!("was not asked")
+                };
+                let Some(Ok(Message::Close(Some(close)))) = theirs.next().await else {
+                    panic!("no reason")
+                };
+                while theirs.next().await.is_some() {}
+                close
             };
+            let (flushed, close) = tokio::join!(last, peer);
+            assert!(flushed);
+            assert_eq!(sim.elapsed() - start, Duration::from_millis(900));
+            assert_eq!(close.code, CloseCode::from(CLOSE_CODE));
+            let reason = close.reason.as_str();
+            assert!(
+                reason.starts_with("no reply to 1 ping within 10s"),
+                "{reason}"
+            );
         }
     });
 }
 
-/// Not asked, so that the peer owes no pong to a stream that is gone.
-const SILENCE: KeepaliveConfig = KeepaliveConfig::off().silence(Duration::from_secs(30));
-
-fn hears_why(theirs: &mut Socket) {
-    let Some(Message::Close(Some(close))) = ready(theirs) else {
-        panic!("no reason")
-    };
-    assert_eq!(close.code, CloseCode::from(CLOSE_CODE));
-    let reason = close.reason.as_str();
-    assert!(reason.starts_with("no sign of life within 30s"), "{reason}");
-}
-
 #[test]
-fn a_farewell_says_why() {
+fn a_page_hears_why_too_and_a_dead_link_costs_the_limit() {
     simulate(async |sim| {
-        for role in [Role::Client, Role::Server] {
-            let (mut frames, mut theirs) = pair(&sim, role, Frames::new(), SILENCE, 4096).await;
-            let (dead, _) = verdict(&sim, &mut frames).await;
-            assert!(farewell(frames, &dead, Duration::from_secs(1), &sim).await);
-            hears_why(&mut theirs);
-
-            let text = Text::new(Json::new());
-            let (mut text, mut theirs) = pair(&sim, role, text, SILENCE, 4096).await;
-            let (dead, _) = verdict(&sim, &mut text).await;
-            assert!(farewell(text, &dead, Duration::from_secs(1), &sim).await);
-            hears_why(&mut theirs);
-        }
+        let text = Text::new(Json::new());
+        let (mut text, mut theirs) = pair(&sim, Role::Server, text, CONFIG, 4096).await;
+        let (dead, _) = verdict(&sim, &mut text).await;
+        let start = sim.elapsed();
+        assert!(farewell(text, &dead, Duration::from_secs(1), &sim).await);
+        assert_eq!(sim.elapsed() - start, Duration::from_secs(1));
+        assert!(matches!(ready(&mut theirs), Some(Message::Text(_))));
+        assert!(matches!(ready(&mut theirs), Some(Message::Close(Some(_)))));
     });
 }
 
 #[test]
 fn a_farewell_says_why_after_a_split() {
     simulate(async |sim| {
-        let side = || pair(&sim, Role::Server, Frames::new(), SILENCE, 4096);
+        let side = || pair(&sim, Role::Server, Frames::new(), CONFIG, 4096);
         let (ours, mut theirs) = side().await;
         let (writer, mut reader) = ours.split();
         let Some(Err(Error::Dead(dead))) = reader.next().await else {
             panic!("no verdict")
         };
-        assert!(farewell((writer, reader), &dead, Duration::from_secs(1), &sim).await);
-        hears_why(&mut theirs);
+        let last = farewell((writer, reader), &dead, Duration::from_secs(1), &sim);
+        let peer = async { (theirs.next().await, theirs.next().await) };
+        let (flushed, (_ping, close)) = tokio::join!(last, peer);
+        assert!(flushed);
+        assert!(matches!(close, Some(Ok(Message::Close(Some(_))))));
 
         // Halves of two streams belong to nobody.
         let ((ours, _theirs), (other, _far)) = (side().await, side().await);

@@ -163,8 +163,9 @@ async fn a_stopped_process_is_found_and_hears_why_when_it_goes_on() {
     let (dead, after) = verdict(&mut ws).await;
     assert_eq!(dead.cause, Cause::NoReply);
     assert!(after <= ws.detection_bound().unwrap() + SLACK, "{after:?}");
-    assert!(farewell(ws, &dead, Duration::from_secs(1), &Tokio).await);
-    peer.signal("CONT").await;
+    let last = farewell(ws, &dead, Duration::from_secs(10), &Tokio);
+    let (flushed, ()) = tokio::join!(last, peer.signal("CONT"));
+    assert!(flushed);
     let closed = peer.says("CLOSED").await;
     assert!(
         closed.starts_with("1011 no reply to 1 ping within 1s"),

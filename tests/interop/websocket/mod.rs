@@ -7,6 +7,7 @@ mod conformance;
 mod dashboard;
 mod libraries;
 mod proxies;
+mod socket_io;
 
 use std::path::PathBuf;
 
