@@ -76,3 +76,49 @@ pub struct TooLarge {
     /// The limit in force.
     pub limit: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::ConfigError;
+    use crate::keepalive::{Cause, Dead};
+    use crate::tcp::ApplyError;
+
+    #[test]
+    fn errors_hand_on_their_source() {
+        let dead = Dead {
+            cause: Cause::Silent,
+            limit: Duration::from_secs(1),
+            silent_for: Duration::from_secs(1),
+            unanswered: 0,
+            last_rtt: None,
+        };
+        let below = || io::Error::new(io::ErrorKind::TimedOut, dead);
+        assert_eq!(Dead::find(&FrameError::from(below())), Some(dead));
+        assert_eq!(Dead::find(&ApplyError::from(below())), Some(dead));
+        assert_eq!(
+            Dead::find(&crate::Error::Transport(FrameError::from(below()))),
+            Some(dead)
+        );
+
+        let has = |error: &dyn std::error::Error, text: &str| {
+            assert_eq!(error.to_string(), text);
+            assert_eq!(
+                error.source().map(ToString::to_string).as_deref(),
+                Some(text)
+            );
+        };
+        let length = DecodeError::length("u64 payload", 8, 3);
+        has(
+            &FrameError::from(length),
+            "u64 payload: 3 bytes instead of 8",
+        );
+        let config = ConfigError::Unsupported { name: "interval" };
+        has(
+            &ApplyError::from(config),
+            "interval cannot be set on this platform",
+        );
+    }
+}

@@ -67,7 +67,7 @@ const PREFIX: usize = 12;
 /// ```
 /// use futures::StreamExt;
 /// use liveness::io::KeepaliveStream;
-/// use liveness::websocket::Wire;
+/// use liveness::websocket::{Stage, Wire};
 /// use liveness::{Cause, Dead, KeepaliveConfig, Tokio};
 ///
 /// # let mut rt = tokio::runtime::Builder::new_current_thread();
@@ -79,6 +79,7 @@ const PREFIX: usize = 12;
 ///     tokio_tungstenite::accept_async(there),
 /// );
 /// let (mut client, _server) = (client?.0, server?);
+/// assert_eq!(client.get_ref().wire().stage(), Stage::Open);
 ///
 /// // The server does not read, so it is asked and does not answer.
 /// let error = client.next().await.unwrap().unwrap_err();
@@ -96,7 +97,8 @@ pub struct Wire {
     seed: u64,
     /// How many numbers were drawn from it.
     drawn: u64,
-    farewell: bool,
+    /// The limits while closing were told.
+    closing: bool,
 }
 
 /// How far the connection has come.
@@ -155,7 +157,7 @@ impl Wire {
             pings: 0,
             seed: 0,
             drawn: 0,
-            farewell: false,
+            closing: false,
         };
         wire.seed(seed())
     }
@@ -331,10 +333,10 @@ impl crate::io::Wire for Wire {
 
     #[inline]
     fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
-        if self.farewell || self.stage() != Stage::Closing {
+        if self.closing || self.stage() != Stage::Closing {
             return None;
         }
-        self.farewell = true;
+        self.closing = true;
         Some(config.after_close())
     }
 }
