@@ -13,7 +13,7 @@ use super::{
 };
 use crate::error::ConfigError;
 use crate::keepalive::{Cause, Dead};
-use crate::time::{SHORTEST, later};
+use crate::time::{Newest, SHORTEST, later};
 
 /// What [`BrokerKeepalive::on_receive`] made of some bytes.
 ///
@@ -211,7 +211,7 @@ enum What {
 #[derive(Debug, Clone)]
 pub struct BrokerKeepalive {
     scanner: Scanner,
-    newest: Instant,
+    newest: Newest,
     /// The last sign of life.
     heard_at: Instant,
     /// Silence before this is not held against the client: the start, or a pardon.
@@ -252,7 +252,7 @@ impl BrokerKeepalive {
         }
         Ok(Self {
             scanner: Scanner::from_client().limits(config.limits),
-            newest: now,
+            newest: Newest::new(now),
             heard_at: now,
             judged_from: now,
             began_at: now,
@@ -531,8 +531,7 @@ impl BrokerKeepalive {
     }
 
     fn advance(&mut self, now: Instant) -> Instant {
-        self.newest = self.newest.max(now);
-        self.newest
+        self.newest.advance(now)
     }
 
     /// How many bytes of the packet under way have come.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::packet::rule;
 use super::{Connect, Disconnect, MqttError, PacketType, Version, Will, reason};
-use crate::time::{later, reached};
+use crate::time::{Newest, later, reached};
 
 /// When the will of a connection that is taken over is published at once.
 ///
@@ -200,7 +200,7 @@ pub struct Sessions<C> {
     by_id: HashMap<Arc<str>, Slot>,
     by_connection: HashMap<C, Slot>,
     pending: BTreeSet<(Instant, Slot)>,
-    newest: Option<Instant>,
+    newest: Option<Newest>,
     take_over_will: TakeOverWill,
 }
 
@@ -466,9 +466,7 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
     }
 
     fn advance(&mut self, now: Instant) -> Instant {
-        let newest = self.newest.map_or(now, |newest| newest.max(now));
-        self.newest = Some(newest);
-        newest
+        self.newest.get_or_insert(Newest::new(now)).advance(now)
     }
 
     fn client_mut(&mut self, slot: Slot) -> Option<&mut Client<C>> {

@@ -39,11 +39,11 @@ pub(super) fn last_word<L: Library>(library: &L, dead: &Dead) -> L::Message {
 ///
 /// A peer that only hung reads it when it goes on; were the connection gone by then, its next write
 /// would cost it the message. A link that is dead takes the whole `limit`, and never more: an
-/// unbounded `send` or `close` can hang there for as long as the kernel keeps trying, a quarter of an
-/// hour on Linux.
+/// unbounded `send` or `close` can hang there for as long as the kernel keeps trying, a quarter of
+/// an hour on Linux.
 ///
-/// It is `false` at once for a protocol without a farewell and for halves that are not of one stream.
-/// Dropping it drops the stream, and a message that was not sent.
+/// It is `false` at once for a protocol without a farewell and for halves that are not of one
+/// stream. Dropping it drops the stream, and a message that was not sent.
 ///
 /// ```
 /// use std::time::Duration;
