@@ -13,7 +13,7 @@
 mod idle_timeout;
 mod keepalive_stream;
 mod track;
-mod wire;
+pub(crate) mod wire;
 
 pub use crate::driver::Activity;
 pub use idle_timeout::IdleTimeout;

@@ -114,15 +114,15 @@ enum Stage {
 }
 
 impl Stage {
-    const fn handshake() -> Self {
+    fn handshake() -> Self {
         Self::Handshake {
-            borders: Borders::new(),
+            borders: Borders::default(),
             front: None,
         }
     }
 
-    const fn packets() -> Self {
-        Self::Packets(Borders::new())
+    fn packets() -> Self {
+        Self::Packets(Borders::default())
     }
 
     /// Whether the next byte begins a packet behind the handshake.
@@ -141,11 +141,11 @@ impl Wire {
 
     /// The broker's side.
     #[must_use]
-    pub const fn broker() -> Self {
+    pub fn broker() -> Self {
         Self::new(Role::Broker)
     }
 
-    const fn new(role: Role) -> Self {
+    fn new(role: Role) -> Self {
         Self {
             role,
             from_client: Stage::handshake(),
@@ -160,7 +160,7 @@ impl Wire {
     /// the stream the configuration in force: for a client [`ClientConfig::keepalive`], for a
     /// broker [`KeepaliveConfig::mqtt_broker`].
     #[must_use]
-    pub const fn connected(mut self, keep_alive: u16) -> Self {
+    pub fn connected(mut self, keep_alive: u16) -> Self {
         self.from_client = Stage::packets();
         self.from_server = Stage::packets();
         self.exchange = Exchange::accepted(keep_alive);

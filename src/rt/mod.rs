@@ -10,7 +10,6 @@ mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -81,9 +80,10 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn now(&self) -> Instant;
 
     /// A number from which one connection's [jitter](crate::Jitter) is drawn, another one at each
-    /// call. By default it comes from the operating system, through [`RandomState`].
+    /// call. By default it comes from the operating system, through the keys of
+    /// [`RandomState`](std::hash::RandomState).
     fn seed(&self) -> u64 {
-        RandomState::new().hash_one(0_u8)
+        crate::jitter::seed()
     }
 }
 

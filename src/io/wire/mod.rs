@@ -1,5 +1,12 @@
 //! [`Wire`]: where the frames of a byte stream begin and end, and which of them are heartbeats.
 
+#[cfg(any(feature = "mqtt", feature = "websocket"))]
+#[cfg_attr(
+    not(all(feature = "mqtt", feature = "websocket")),
+    allow(dead_code, reason = "each protocol uses its part of it")
+)]
+pub(crate) mod counted;
+
 use bytes::BytesMut;
 
 use crate::keepalive::KeepaliveConfig;
