@@ -135,7 +135,7 @@ impl Stage {
 impl Wire {
     /// The client's side.
     #[must_use]
-    pub const fn client(config: ClientConfig) -> Self {
+    pub fn client(config: ClientConfig) -> Self {
         Self::new(Role::Client(config))
     }
 
