@@ -43,7 +43,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The one line:
     let mut ws = PingPong::new(ws, Frames::new(), CONFIG, Tokio)?.with_activity(activity);
 
-    let bound = ws.detection_bound().unwrap_or_default();
+    let bound = ws
+        .detection_bound()
+        .map(|bound| bound.quiet)
+        .unwrap_or_default();
     println!("connected to {url}; dead when silent for {bound:?}");
     let mut hello = tokio::time::interval(Duration::from_secs(5));
     let mut shown = 0;

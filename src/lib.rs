@@ -57,6 +57,7 @@
 //!     match event {
 //!         KeepaliveEvent::Ping(seq) => keepalive.on_ping_sent(seq, due), // send it first
 //!         KeepaliveEvent::Dead(dead) => println!("{dead}"),
+//!         KeepaliveEvent::Look => {} // comes only after `on_more_input`
 //!     }
 //! }
 //! # Ok::<(), liveness::ConfigError>(())
@@ -107,6 +108,8 @@ mod seq;
 mod error;
 mod jitter;
 mod message;
+mod grace;
+mod patience;
 // Machines: facts in, time in, at most one event out.
 mod idle;
 pub mod rtt;
@@ -140,7 +143,7 @@ pub use error::{ConfigError, DecodeError};
 pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use jitter::Jitter;
-pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
+pub use keepalive::{Bound, Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Identity, Payload};
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};

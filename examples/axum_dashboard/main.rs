@@ -104,7 +104,7 @@ async fn events(
 ) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
     let config = json!({
         "interval": 1000,
-        "bound": CONFIG.detection_bound().unwrap_or_default().as_millis(),
+        "bound": CONFIG.detection_bound().map(|bound| bound.quiet).unwrap_or_default().as_millis(),
     });
     let changes = hub.changes();
     Sse::new(stream::unfold(

@@ -10,6 +10,7 @@
 //! gives the reason inside any error that a library makes of it; [`Activity`] tells a
 //! [`PingPong`](crate::PingPong) above the socket which bytes move below its messages.
 
+mod adapt;
 mod idle_timeout;
 mod keepalive_stream;
 mod track;

@@ -85,6 +85,13 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn seed(&self) -> u64 {
         crate::jitter::seed()
     }
+
+    /// Whether a read may find nothing although something is there, because the running task has used
+    /// up its turn. By default never. Tokio's budget does that: its sockets answer *pending* to a task
+    /// that has done enough.
+    fn may_hide_input(&self) -> bool {
+        false
+    }
 }
 
 /// How much a task does in one poll before other tasks get their turn: heartbeats taken in, frames

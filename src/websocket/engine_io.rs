@@ -19,8 +19,8 @@ impl KeepaliveConfig {
     /// let (interval, timeout) = (Duration::from_secs(25), Duration::from_secs(20));
     /// let server = KeepaliveConfig::engine_io_server(interval, timeout);
     /// let client = KeepaliveConfig::engine_io_client(interval, timeout);
-    /// assert_eq!(server.detection_bound(), Some(Duration::from_secs(45)));
-    /// assert_eq!(client.detection_bound(), Some(Duration::from_secs(45)));
+    /// assert_eq!(server.detection_bound().unwrap().quiet, interval + timeout);
+    /// assert_eq!(client.detection_bound().unwrap().quiet, interval + timeout);
     /// ```
     ///
     /// [`Fixed::engine_io`]: crate::websocket::Fixed::engine_io

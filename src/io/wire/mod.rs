@@ -173,9 +173,15 @@ pub trait Wire: Clone {
         let _ = buf;
     }
 
+    /// Whether [`reconfigure`](Self::reconfigure) may have something to say. Asked after every read and
+    /// write, so answer fast; by default yes.
+    fn has_news(&self) -> bool {
+        true
+    }
+
     /// The configuration to go on with, if what passed has changed it: a keep alive that was agreed on
     /// in a handshake, a farewell after which nobody is asked any more. `config` is the one in force.
-    /// Asked after every read and write, so answer `None` fast, which is the default.
+    /// By default `None`.
     ///
     /// A configuration that cannot work ends the stream with
     /// [`InvalidInput`](std::io::ErrorKind::InvalidInput).

@@ -84,7 +84,7 @@ const PREFIX: usize = 12;
 /// // The server does not read, so it is asked and does not answer.
 /// let error = client.next().await.unwrap().unwrap_err();
 /// let dead = Dead::find(&error).unwrap();
-/// assert_eq!((dead.cause, dead.unanswered), (Cause::NoReply, 1));
+/// assert_eq!((dead.cause, dead.unanswered), (Cause::NoReply, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn closing_is_judged_by_the_bound_that_was_promised() {
         let config = KeepaliveConfig::websocket().write_stall(Duration::ZERO);
-        let bound = config.detection_bound().unwrap();
+        let bound = config.detection_bound().unwrap().quiet;
         for is_outgoing in [true, false] {
             let mut wire = Wire::server().upgraded();
             assert_eq!(wire.reconfigure(&config), None);
