@@ -10,12 +10,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use liveness::io::{KeepaliveStream, verdict};
+use liveness::io::KeepaliveStream;
 use liveness::mqtt::{
     self, BrokerConfig, BrokerKeepAlive, ClientConfig, ConnAck, Connect, Disconnect, Packet,
     Scanner, Version, reason,
 };
-use liveness::{KeepaliveConfig, Runtime as _, Tokio};
+use liveness::{Dead, KeepaliveConfig, Runtime as _, Tokio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep_until;
@@ -76,7 +76,7 @@ async fn hold(address: &str, keep_alive: u16) -> Result<()> {
         let count = match read {
             Ok(0) => break "the broker has closed".to_owned(),
             Ok(count) => count,
-            Err(error) => match verdict(&error) {
+            Err(error) => match Dead::find(&error) {
                 Some(dead) => break format!("DEAD: {dead}"),
                 None => return Err(error.into()),
             },

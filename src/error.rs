@@ -1,53 +1,6 @@
-//! What can go wrong: a verdict or a flood or the transport ([`Error`]), a configuration that cannot
-//! work ([`ConfigError`]), bytes that mean nothing ([`DecodeError`]).
+//! A configuration that cannot work ([`ConfigError`]), bytes that mean nothing ([`DecodeError`]).
 
 use std::time::Duration;
-
-use crate::flood::Flooded;
-use crate::keepalive::Dead;
-
-/// Why a heartbeating stream ended.
-///
-/// ```
-/// use liveness::Error;
-///
-/// fn report(error: &Error<std::io::Error>) -> &'static str {
-///     match error {
-///         Error::Dead(_) => "the peer is gone: reconnect",
-///         Error::Flooded(_) => "the peer misbehaves: drop it",
-///         Error::Transport(_) => "the socket says so itself",
-///     }
-/// }
-/// # report(&Error::Transport(std::io::ErrorKind::BrokenPipe.into()));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "a verdict, an offence, or the transport: a closed sum"
-)]
-pub enum Error<E> {
-    /// The peer did not show life in time.
-    #[error("peer dead: {0}")]
-    Dead(Dead),
-    /// The peer sent pings faster than allowed.
-    #[error("ping flood: {0}")]
-    Flooded(Flooded),
-    /// The stream or sink underneath failed.
-    #[error("transport: {0}")]
-    Transport(E),
-}
-
-impl<E> From<Dead> for Error<E> {
-    fn from(dead: Dead) -> Self {
-        Self::Dead(dead)
-    }
-}
-
-impl<E> From<Flooded> for Error<E> {
-    fn from(flooded: Flooded) -> Self {
-        Self::Flooded(flooded)
-    }
-}
 
 /// A configuration that cannot work. The text names the values that disagree.
 ///

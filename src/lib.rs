@@ -97,38 +97,50 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
-pub mod detector;
-mod error;
-pub mod flood;
-pub mod heartbeat;
-mod idle;
-pub mod io;
-pub mod keepalive;
-mod link;
-pub mod metrics;
-#[cfg(feature = "mqtt")]
-pub mod mqtt;
-mod ping_pong;
-pub mod rt;
-pub mod rtt;
-mod seq;
-#[cfg(feature = "tcp")]
-pub mod tcp;
+// Floor by floor: a module uses those above it in this list and none below (`tests/floors.rs`).
+// The ground: data, numbers, text.
 mod time;
+mod seq;
+mod error;
+mod message;
+// Machines: facts in, time in, at most one event out.
+mod idle;
+pub mod rtt;
+pub mod flood;
+pub mod keepalive;
+pub mod detector;
+// The only clock, and what drives a machine by it.
+pub mod rt;
+pub mod metrics;
+mod driver;
+// Shells: around a socket, a stream of messages, a transport of heartbeats.
+pub mod io;
+mod ping_pong;
+// Protocols. A transport of heartbeats speaks the frames of `tcp`.
+#[cfg(feature = "tcp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tcp")))]
+pub mod tcp;
+pub mod heartbeat;
 #[cfg(feature = "websocket")]
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
 pub mod websocket;
+#[cfg(feature = "mqtt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mqtt")))]
+pub mod mqtt;
 
-pub use error::{ConfigError, DecodeError, Error};
-pub use heartbeat::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Payload};
+pub use error::{ConfigError, DecodeError};
+pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{Limit, PingWhen, Proof};
-pub use ping_pong::{Inbound, PingPong, Protocol};
+pub use message::{Heartbeat, Payload};
+pub use ping_pong::{Error, Inbound, PingPong, Protocol};
 pub use rt::Runtime;
 #[cfg(feature = "smol")]
+#[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
 pub use rt::Smol;
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub use rt::Tokio;
 pub use seq::Seq;
 

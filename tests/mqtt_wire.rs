@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::io::{AsyncRead, AsyncWrite};
-use liveness::io::{KeepaliveStream, verdict};
+use liveness::io::KeepaliveStream;
 use liveness::mqtt::{
     ClientConfig, ConnAck, Connect, Disconnect, PINGREQ, PINGRESP, Version, Wire, reason,
 };
-use liveness::{Cause, KeepaliveConfig};
+use liveness::{Cause, Dead, KeepaliveConfig};
 use proptest::prelude::*;
 use support::Sim;
 use wire_support::{Input, Script};
@@ -467,7 +467,7 @@ fn the_promise_is_kept_and_the_broker_is_checked() {
         sim.advance(10 * MS);
         silent += 10 * MS;
         if let Some(error) = failure(&mut stream) {
-            break verdict(&error).expect("a verdict");
+            break Dead::find(&error).expect("a verdict");
         }
         assert!(silent <= bound, "no verdict after {silent:?}");
     };
@@ -536,7 +536,7 @@ fn nothing_is_asked_after_the_end() {
             sim.advance(S / 2);
             failure(&mut stream)
         });
-        let dead = verdict(&error.expect("it does not hang")).expect("a verdict");
+        let dead = Dead::find(&error.expect("it does not hang")).expect("a verdict");
         assert_eq!(dead.cause, Cause::Silent, "case {case}");
         assert_eq!(stream.get_ref().written, written, "case {case}");
     }
@@ -574,7 +574,7 @@ fn a_silent_client_is_dead_after_one_and_a_half_keep_alives() {
             write_all(&mut stream, &packet(0x30, b"\x00\x01a"));
             assert!(wait(&mut stream, 32).is_none(), "{version} {keep_alive}");
             let error = wait(&mut stream, 5).expect("at most a sixteenth late");
-            let dead = verdict(&error).expect("a verdict");
+            let dead = Dead::find(&error).expect("a verdict");
             assert_eq!((dead.cause, dead.limit), (Cause::Silent, limit));
             assert!(dead.silent_for >= limit, "{dead}");
         }
@@ -602,7 +602,10 @@ fn the_handshake_has_a_limit() {
     assert!(failure(&mut client).is_none());
     sim.advance(2 * S);
     let error = failure(&mut client).expect("no CONNACK");
-    assert_eq!(verdict(&error).map(|dead| dead.cause), Some(Cause::Silent));
+    assert_eq!(
+        Dead::find(&error).map(|dead| dead.cause),
+        Some(Cause::Silent)
+    );
 }
 
 /// What is no MQTT is left alone, and judged by nobody.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use liveness::io::{KeepaliveStream, verdict};
+use liveness::io::KeepaliveStream;
 use liveness::{Cause, Dead, KeepaliveConfig, PingWhen, Proof, Tokio, websocket};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,7 +50,7 @@ where
     loop {
         match ws.next().await {
             Some(Ok(_)) => {}
-            Some(Err(error)) => return verdict(&error).expect("a verdict"),
+            Some(Err(error)) => return Dead::find(&error).expect("a verdict"),
             None => panic!("the end"),
         }
     }
@@ -78,7 +78,7 @@ async fn a_link_that_swallows_everything_is_found_within_the_bound() {
     );
     // What is sent after it fails at once, and so does the close.
     let error = client.send(Message::text("late")).await.unwrap_err();
-    assert_eq!(verdict(&error), Some(dead));
+    assert_eq!(Dead::find(&error), Some(dead));
     let _ = timeout(S / 10, client.close(None))
         .await
         .expect("closing does not wait");
@@ -117,7 +117,7 @@ async fn a_peer_that_stops_reading_stalls_the_write() {
         .send(Message::binary(vec![7; 1 << 20]))
         .await
         .unwrap_err();
-    let dead = verdict(&error).unwrap();
+    let dead = Dead::find(&error).unwrap();
     assert_eq!(dead.cause, Cause::WriteStalled);
     let took = start.elapsed();
     assert!(took >= 8 * S && took < 9 * S, "{took:?}");
@@ -134,9 +134,9 @@ async fn a_stall_is_told_to_both_halves() {
         .send(Message::binary(vec![7; 1 << 20]))
         .await
         .unwrap_err();
-    assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
+    assert_eq!(Dead::find(&error).unwrap().cause, Cause::WriteStalled);
     let error = timeout(S, reader).await.unwrap().unwrap();
-    assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
+    assert_eq!(Dead::find(&error).unwrap().cause, Cause::WriteStalled);
     drop(server);
 }
 
@@ -197,7 +197,7 @@ async fn a_peer_that_talks_and_answers_wrongly_is_dead_where_only_pongs_count() 
     let dead = loop {
         match client.next().await.unwrap() {
             Ok(message) => pongs += u32::from(message == Message::Pong("wrong".into())),
-            Err(error) => break verdict(&error).unwrap(),
+            Err(error) => break Dead::find(&error).unwrap(),
         }
     };
     assert_eq!(dead.cause, Cause::NoReply);

@@ -18,8 +18,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::io::{AsyncRead, AsyncWrite};
-use liveness::io::{Incoming, KeepaliveStream, MOST_HELD, Wire, verdict};
-use liveness::{Cause, KeepaliveConfig, PingWhen, Proof, Seq};
+use liveness::io::{Incoming, KeepaliveStream, MOST_HELD, Wire};
+use liveness::{Cause, Dead, KeepaliveConfig, PingWhen, Proof, Seq};
 use proptest::prelude::*;
 use support::Sim;
 use wire_support::{Input, Lines, Script};
@@ -99,18 +99,18 @@ fn a_silent_peer_is_dead_at_the_bound_and_not_before() {
     sim.advance(Duration::from_nanos(1));
     let error = read_all(&mut stream).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    let dead = verdict(&error).unwrap();
+    let dead = Dead::find(&error).unwrap();
     assert_eq!((dead.cause, dead.unanswered), (Cause::NoReply, 1));
     assert_eq!(stream.dead(), Some(dead));
 
     // Everything after it fails, and closing does not wait.
     stream.get_mut().push(b"too late\n");
     assert!(read_all(&mut stream).is_err());
-    let error = write_some(&mut stream, b"x\n").map_err(|error| verdict(&error));
+    let error = write_some(&mut stream, b"x\n").map_err(|error| Dead::find(&error));
     assert!(matches!(error, Poll::Ready(Err(Some(_)))));
     stream.get_mut().stuck = true;
     let closed = noop(|cx| Pin::new(&mut stream).poll_close(cx));
-    assert!(matches!(closed, Poll::Ready(Err(error)) if verdict(&error).is_some()));
+    assert!(matches!(closed, Poll::Ready(Err(error)) if Dead::find(&error).is_some()));
     stream.get_mut().stuck = false;
     let closed = noop(|cx| Pin::new(&mut stream).poll_close(cx));
     assert!(matches!(closed, Poll::Ready(Ok(()))));
@@ -169,7 +169,7 @@ fn a_pong_behind_many_reads_of_data_is_found_before_the_verdict() {
         let Poll::Ready(read) = read_some(&mut stream, 100) else {
             panic!("there is input")
         };
-        read.err().map(|error| (verdict(&error), nth))
+        read.err().map(|error| (Dead::find(&error), nth))
     });
     let (dead, nth) = verdict.unwrap();
     assert_eq!(dead.unwrap().cause, Cause::NoReply);
@@ -363,7 +363,7 @@ fn a_writer_that_waits_is_told_of_a_stall_though_nobody_reads() {
     let Poll::Ready(Err(error)) = write_some(&mut stream, b"x\n") else {
         panic!()
     };
-    assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
+    assert_eq!(Dead::find(&error).unwrap().cause, Cause::WriteStalled);
 }
 
 #[test]
@@ -413,7 +413,7 @@ fn what_a_busy_stream_wrote_before_does_not_end_a_stall() {
     }
     sim.advance(tick);
     let error = read_all(&mut stream).unwrap_err();
-    assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
+    assert_eq!(Dead::find(&error).unwrap().cause, Cause::WriteStalled);
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn a_writer_does_not_judge_what_it_cannot_read() {
     let Poll::Ready(Err(error)) = write_some(&mut stream, b"x\n") else {
         panic!("a stall")
     };
-    assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
+    assert_eq!(Dead::find(&error).unwrap().cause, Cause::WriteStalled);
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn a_ping_that_the_transport_does_not_take_is_a_stall() {
         // The reader polls only when it is woken, as a task does.
         while reader.0.swap(0, Ordering::SeqCst) > 0 {
             if let Poll::Ready(end) = read(&mut stream) {
-                let dead = verdict(&end.unwrap_err()).unwrap();
+                let dead = Dead::find(&end.unwrap_err()).unwrap();
                 assert_eq!((dead.cause, second), (Cause::WriteStalled, 13));
                 return;
             }
@@ -517,7 +517,7 @@ fn a_shutdown_that_hangs_becomes_a_verdict() {
     let Poll::Ready(Err(error)) = noop(|cx| Pin::new(&mut stream).poll_close(cx)) else {
         panic!()
     };
-    assert_eq!(verdict(&error).unwrap().cause, Cause::WriteStalled);
+    assert_eq!(Dead::find(&error).unwrap().cause, Cause::WriteStalled);
 }
 
 #[test]
@@ -533,7 +533,7 @@ fn after_a_shutdown_nothing_is_asked_and_silence_ends_it_in_the_same_time() {
     sim.advance(30 * S - Duration::from_nanos(1));
     assert!(read_all(&mut stream).unwrap().is_empty());
     sim.advance(Duration::from_nanos(1));
-    let dead = verdict(&read_all(&mut stream).unwrap_err()).unwrap();
+    let dead = Dead::find(&read_all(&mut stream).unwrap_err()).unwrap();
     assert_eq!((dead.cause, dead.unanswered), (Cause::Silent, 0));
     assert_eq!(written(&stream), "");
 }
@@ -557,7 +557,7 @@ fn a_flush_that_was_given_up_is_offered_again_by_the_reader() {
         assert!(read_all(&mut stream).unwrap().is_empty());
         sim.advance(S);
     }
-    let dead = verdict(&read_all(&mut stream).unwrap_err()).unwrap();
+    let dead = Dead::find(&read_all(&mut stream).unwrap_err()).unwrap();
     assert_eq!(dead.cause, Cause::WriteStalled);
 }
 

@@ -42,9 +42,6 @@ mod beat;
 #[cfg(feature = "tcp")]
 pub mod framed;
 pub mod memory;
-mod message;
-mod origin;
-mod payload;
 mod schedule;
 mod transport;
 #[cfg(feature = "udp")]
@@ -54,9 +51,8 @@ mod watch;
 pub use async_trait::async_trait;
 
 pub use beat::{Beat, BeatError, Failure, beat};
-pub use message::Heartbeat;
-pub use origin::Origin;
-pub use payload::Payload;
 pub use schedule::Schedule;
 pub use transport::{HeartbeatReceiver, HeartbeatSender};
 pub use watch::{Silence, Watch, WatchEvent, watch};
+
+pub use crate::message::{Heartbeat, Origin, Payload};

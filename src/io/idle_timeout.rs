@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use futures::io::{AsyncRead, AsyncWrite};
 use pin_project::pin_project;
 
-use super::dating::Dating;
+use crate::driver::{BothTasks, Dating, Half};
 use crate::idle::{IdleConfig, IdleDetector};
-use crate::rt::{Alarm, BothTasks, Half, Runtime};
+use crate::rt::{Alarm, Runtime};
 use crate::time::{Brief, earlier};
 
 /// A socket whose reads and writes fail with [`io::ErrorKind::TimedOut`] once no byte has moved in

@@ -10,8 +10,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 use futures::stream::FusedStream;
 use pin_project::pin_project;
 
-use super::activity::{Activity, Direction, Notes, Watch, record};
-use super::dating::tick_of;
+use crate::driver::{Activity, Direction, Notes, Watch, record, tick_of};
 use crate::idle::{IdleConfig, IdleDetector, IdleEvent};
 use crate::rt::{Alarm, Runtime};
 use crate::time::{earlier, later, reached};

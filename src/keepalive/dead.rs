@@ -1,7 +1,8 @@
 //! [`Dead`]: the verdict, with its reason and all its numbers.
 
-use std::fmt;
+use std::error::Error;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::time::Brief;
 
@@ -87,4 +88,47 @@ impl fmt::Display for Dead {
     }
 }
 
-impl std::error::Error for Dead {}
+impl Error for Dead {}
+
+impl Dead {
+    /// The verdict inside `error`, however it is wrapped: by [`Error`](crate::Error), by an
+    /// [`io::Error`], by the error of a library that holds one, and so on along its
+    /// [sources](Error::source). `None` if there is none.
+    ///
+    /// ```
+    /// use std::io;
+    /// use liveness::Dead;
+    /// # use std::time::{Duration, Instant};
+    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
+    /// # let start = Instant::now();
+    /// # let config = KeepaliveConfig::off().silence(Duration::from_secs(9));
+    /// # let Some(KeepaliveEvent::Dead(dead)) = Keepalive::new(config, start)?.handle_timeout(start + Duration::from_secs(9)) else { panic!() };
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("library: {0}")]
+    /// struct LibraryError(#[from] io::Error);
+    ///
+    /// let error = LibraryError(io::Error::new(io::ErrorKind::TimedOut, dead));
+    /// assert_eq!(Dead::find(&error), Some(dead));
+    /// assert_eq!(Dead::find(&io::Error::from(io::ErrorKind::TimedOut)), None);
+    /// # Ok::<(), liveness::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn find(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(dead) = error.downcast_ref::<Self>() {
+                return Some(*dead);
+            }
+            // An `io::Error` passes over what it holds and gives that one's source.
+            let held = error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref);
+            next = match held {
+                Some(held) => Some(held),
+                None => error.source(),
+            };
+        }
+        None
+    }
+}

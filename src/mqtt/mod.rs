@@ -27,34 +27,21 @@
 //! Versions 3.1.1 and 5 number their statements differently. A number here always stands beside the
 //! version that it belongs to, in error texts too.
 
-mod borders;
 mod broker;
 mod broker_config;
 mod client;
-mod connect;
-mod error;
 mod packet;
-mod read;
-pub mod reason;
-mod replies;
-mod rule;
-mod scanner;
 mod sessions;
-mod types;
 mod wire;
-mod write;
 
 pub use broker::{BrokerKeepAlive, Expired, FromClient};
 pub use broker_config::{BrokerConfig, KeepAlivePolicy, PartialPacket};
 pub use client::{ClientConfig, ClientKeepAlive, FromServer};
-pub use connect::{Connect, Will};
-pub use error::MqttError;
-pub use packet::{Limits, Packet, UnderWay};
-pub use replies::{ConnAck, Disconnect};
-pub use rule::Rule;
-pub use scanner::Scanner;
+pub use packet::{
+    ConnAck, Connect, Disconnect, Limits, MqttError, Packet, PacketType, Rule, Scanner, UnderWay,
+    Version, Will, reason,
+};
 pub use sessions::{Action, Actions, Admitted, Sessions, TakeOverWill};
-pub use types::{PacketType, Version};
 pub use wire::Wire;
 
 /// A PINGREQ, all of it.

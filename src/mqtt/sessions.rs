@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::rule;
+use super::packet::rule;
 use super::{Connect, Disconnect, MqttError, PacketType, Version, Will, reason};
 use crate::time::{later, reached};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 
-use super::borders::Borders;
 use super::client::Askers;
+use super::packet::borders::Borders;
 use super::{ClientConfig, ConnAck, Connect, PINGREQ, PINGRESP, Packet, PacketType, Scanner};
 use crate::io::Incoming;
 use crate::keepalive::{KeepaliveConfig, Limit, PingWhen, Proof};

@@ -1,6 +1,6 @@
 //! [`End`]: how a connection is over, for the two halves that have to say so.
 
-use crate::error::Error;
+use super::error::Error;
 use crate::flood::Flooded;
 use crate::keepalive::Dead;
 

@@ -1,6 +1,7 @@
 //! [`PingPong`]: heartbeats, round trips and a verdict on any stream of messages.
 
 mod end;
+mod error;
 mod outbox;
 mod protocol;
 mod sending;
@@ -14,14 +15,15 @@ use futures::stream::FusedStream;
 use futures::{Sink, Stream};
 use pin_project::pin_project;
 
+pub use error::Error;
 pub use protocol::{Inbound, Protocol};
 
-use crate::error::{ConfigError, Error};
+use crate::driver::{Driver, Half};
+use crate::error::ConfigError;
 use crate::flood::{FloodGuard, FloodLimit};
 use crate::io::Activity;
 use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
-use crate::link::Link;
-use crate::rt::{Half, Runtime};
+use crate::rt::Runtime;
 use crate::rtt::Rtt;
 use end::End;
 use outbox::Outbox;
@@ -107,7 +109,7 @@ pub struct PingPong<T, P: Protocol, R: Runtime> {
     #[pin]
     transport: T,
     protocol: P,
-    link: Link<R>,
+    driver: Driver<R>,
     flood: FloodGuard,
     outbox: Outbox<P::Message>,
     end: End,
@@ -132,12 +134,12 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
         config: KeepaliveConfig,
         rt: R,
     ) -> Result<Self, ConfigError> {
-        let link = Link::new(config, rt)?;
+        let driver = Driver::new(config, rt)?;
         let (flood, outbox) = (FloodGuard::new(FloodLimit::DEFAULT), Outbox::new());
         Ok(Self {
             transport,
             protocol,
-            link,
+            driver,
             flood,
             outbox,
             end: End::Open,
@@ -169,7 +171,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// ```
     #[must_use]
     pub fn with_activity(mut self, activity: Activity) -> Self {
-        self.link.watch(activity);
+        self.driver.watch(activity);
         self
     }
 
@@ -198,7 +200,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// }
     /// ```
     pub fn probe_now(&mut self) {
-        self.link.probe_now();
+        self.driver.probe_now();
     }
 
     /// Changes the configuration of the running stream: see [`Keepalive::set_config`](crate::Keepalive::set_config).
@@ -214,7 +216,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// }
     /// ```
     pub fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
-        self.link.set_config(config)
+        self.driver.set_config(config)
     }
 
     /// The configuration in force.
@@ -227,7 +229,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// ```
     #[must_use]
     pub const fn config(&self) -> &KeepaliveConfig {
-        self.link.keepalive.config()
+        self.driver.keepalive.config()
     }
 
     /// The round trips measured so far.
@@ -241,7 +243,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// ```
     #[must_use]
     pub const fn rtt(&self) -> &Rtt {
-        self.link.keepalive.rtt()
+        self.driver.keepalive.rtt()
     }
 
     /// The verdict, once it was passed.
@@ -254,7 +256,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// ```
     #[must_use]
     pub const fn dead(&self) -> Option<Dead> {
-        self.link.keepalive.dead()
+        self.driver.keepalive.dead()
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
@@ -272,7 +274,7 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     /// ```
     #[must_use]
     pub fn detection_bound(&self) -> Option<Duration> {
-        self.link.detection_bound()
+        self.driver.detection_bound()
     }
 
     /// The protocol.
@@ -350,7 +352,7 @@ where
         matches!(self.end, End::Open)
             && !self.outbox.is_waiting()
             && !self.outbox.owes_flush
-            && !self.link.is_due()
+            && !self.driver.is_due()
     }
 
     /// Takes in what the transport has yielded; `None` if that was a heartbeat.
@@ -362,16 +364,16 @@ where
         let this = self.as_mut().project();
         match item {
             Some(Ok(Inbound::Data(data))) => {
-                this.link.on_data();
+                this.driver.on_data();
                 return Some(Some(Ok(data)));
             }
             Some(Ok(Inbound::Ping { reply })) => {
-                let now = this.link.on_ping();
+                let now = this.driver.on_ping();
                 if let Err(flooded) = this.flood.on_ping(now) {
                     let error = Some(Error::Flooded(flooded));
                     return Some(self.finish(End::Flooded(flooded), error));
                 }
-                if this.link.is_closing() {
+                if this.driver.is_closing() {
                     // Nothing may be sent any more, and what is left to be read must not suffer.
                     return None;
                 }
@@ -380,7 +382,7 @@ where
                 // Only the newest ping need be answered (RFC 6455, 5.5.3).
                 this.outbox.pong = reply.or(this.outbox.pong.take());
             }
-            Some(Ok(Inbound::Pong(seq))) => this.link.on_pong(seq),
+            Some(Ok(Inbound::Pong(seq))) => this.driver.on_pong(seq),
             Some(Err(error)) => return Some(self.finish_dead(Err(error))),
             None => return Some(self.finish(End::Eof, None)),
         }
@@ -396,13 +398,13 @@ where
     ) -> Poll<Result<Dead, E>> {
         if half == Half::Read {
             let unblocked = self.as_mut().poll_unblock(cx);
-            if let (Poll::Ready(Err(error)), false) = (unblocked, self.link.is_closing()) {
+            if let (Poll::Ready(Err(error)), false) = (unblocked, self.driver.is_closing()) {
                 return Poll::Ready(Err(error));
             }
         }
         loop {
             let this = self.as_mut().project();
-            match ready!(this.link.poll_due(half, input, cx)) {
+            match ready!(this.driver.poll_due(half, input, cx)) {
                 KeepaliveEvent::Ping(seq) => {
                     this.outbox.ping = Some((seq, this.protocol.ping(seq)));
                 }
@@ -421,7 +423,7 @@ where
     fn finish(self: Pin<&mut Self>, end: End, item: Option<Error<E>>) -> Next<M, E> {
         let this = self.project();
         *this.end = end;
-        this.link.end(Half::Read);
+        this.driver.end(Half::Read);
         item.map(Err)
     }
 
@@ -447,7 +449,7 @@ where
         }
         // What cannot be written is told after what can be read: the peer may have said why.
         let mut failed = None;
-        if self.link.is_due() {
+        if self.driver.is_due() {
             // Data may keep coming for ever; what we owe the peer is due all the same.
             match self.as_mut().poll_judge(Half::Read, Input::Arriving, cx) {
                 Poll::Ready(Err(error)) => failed = Some(error),
@@ -505,7 +507,7 @@ where
                 Poll::Ready(item) => {
                     let item = item.map(|item| item.map(|message| this.protocol.classify(message)));
                     if let Some(Ok(Inbound::Data(data))) = item {
-                        this.link.on_data();
+                        this.driver.on_data();
                         return Poll::Ready(Some(Ok(data)));
                     }
                     if let Some(next) = self.as_mut().take_in(item) {
@@ -513,7 +515,7 @@ where
                     }
                     absorbed = 1;
                 }
-                Poll::Pending if this.link.is_asleep(Half::Read, cx) => return Poll::Pending,
+                Poll::Pending if this.driver.is_asleep(Half::Read, cx) => return Poll::Pending,
                 Poll::Pending => return self.poll_drained(cx),
             }
         }
@@ -536,7 +538,7 @@ impl<T: fmt::Debug, P: Protocol, R: Runtime> fmt::Debug for PingPong<T, P, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PingPong")
             .field("transport", &self.transport)
-            .field("keepalive", &self.link.keepalive)
+            .field("keepalive", &self.driver.keepalive)
             .field("end", &self.end)
             .finish_non_exhaustive()
     }

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 use futures::{Sink, Stream};
 
 use super::end::End;
+use super::error::Error;
 use super::outbox::Whose;
 use super::{PingPong, Protocol};
-use crate::error::Error;
+use crate::driver::{Half, Offer};
 use crate::keepalive::Input;
-use crate::link::Offer;
-use crate::rt::{Half, Runtime};
+use crate::rt::Runtime;
 
 /// Sends the user's messages. An operation that has to wait ends with the verdict when the peer
 /// takes nothing for too long, whether or not anybody reads.
@@ -28,7 +28,7 @@ where
         let mut ready = self.as_mut().poll_send(Half::Write, cx);
         if let Poll::Ready(Ok(())) = ready {
             let this = self.as_mut().project();
-            ready = this.link.poll_write(Half::Write, Offer::New, cx, |cx| {
+            ready = this.driver.poll_write(Half::Write, Offer::New, cx, |cx| {
                 this.transport.poll_ready(cx)
             });
             this.outbox.reserved = matches!(ready, Poll::Ready(Ok(())));
@@ -63,8 +63,8 @@ where
         let mut closed = self.as_mut().poll_send(Half::Write, cx);
         if let Poll::Ready(Ok(())) = closed {
             let this = self.as_mut().project();
-            this.link.close();
-            closed = this.link.poll_write(Half::Write, Offer::Flush, cx, |cx| {
+            this.driver.close();
+            closed = this.driver.poll_write(Half::Write, Offer::Flush, cx, |cx| {
                 this.transport.poll_close(cx)
             });
         }
@@ -102,7 +102,7 @@ where
             // If the user had a place in the transport, it is taken now, or is none any more.
             this.outbox.reserved = false;
             ready!(
-                this.link
+                this.driver
                     .poll_write(half, Offer::New, cx, |cx| transport.poll_ready(cx))
             )?;
             let Some((message, whose)) = this.outbox.next() else {
@@ -116,7 +116,7 @@ where
                 // silence counts.
                 Err(_) => {
                     this.outbox.forget_heartbeats();
-                    this.link.close();
+                    this.driver.close();
                 }
             }
         }
@@ -136,12 +136,12 @@ where
         ready!(self.as_mut().poll_send(half, cx))?;
         let this = self.project();
         ready!(
-            this.link
+            this.driver
                 .poll_write(half, Offer::Flush, cx, |cx| this.transport.poll_flush(cx))
         )?;
         this.outbox.owes_flush = false;
         if std::mem::take(&mut this.outbox.unflushed) {
-            this.link.on_left(half, this.outbox.leaving.take());
+            this.driver.on_left(half, this.outbox.leaving.take());
         }
         Poll::Ready(Ok(()))
     }
@@ -164,12 +164,12 @@ where
     /// Offers again what the transport did not take: who offered it may have given up, and then
     /// nobody else finds out that it would be taken now.
     pub(super) fn poll_unblock(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), E>> {
-        match self.link.blocked() {
+        match self.driver.blocked() {
             None => Poll::Ready(Ok(())),
             Some(Offer::Flush) => self.poll_flush_all(Half::Read, cx),
             Some(Offer::New) => {
                 let this = self.as_mut().project();
-                this.link.poll_write(Half::Read, Offer::New, cx, |cx| {
+                this.driver.poll_write(Half::Read, Offer::New, cx, |cx| {
                     this.transport.poll_ready(cx)
                 })
             }
@@ -184,7 +184,7 @@ where
         };
         let this = self.project();
         *this.end = End::Dead { dead, told: false };
-        this.link.end(Half::Write);
+        this.driver.end(Half::Write);
         Poll::Ready(Err(Error::Dead(dead)))
     }
 }

@@ -9,7 +9,6 @@ mod alarm;
 mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
-mod wakers;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -21,7 +20,6 @@ pub(crate) use alarm::Bell;
 pub use smol::{Smol, SmolTimer};
 #[cfg(feature = "tokio")]
 pub use tokio::{Tokio, TokioTimer};
-pub(crate) use wakers::{BothTasks, Half};
 
 /// A clock and the timers that go by it.
 ///

@@ -113,11 +113,9 @@
 
 mod beats;
 mod close;
-mod frame;
 mod frames;
 mod json;
 mod text;
-mod upgrade;
 mod wire;
 
 pub use beats::{Beat, Beats, Fixed, Json};

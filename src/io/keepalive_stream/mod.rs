@@ -15,9 +15,9 @@ use futures::io::{AsyncRead, AsyncWrite};
 use pin_project::pin_project;
 
 use super::wire::Wire;
+use crate::driver::Driver;
 use crate::error::ConfigError;
 use crate::keepalive::{Dead, KeepaliveConfig};
-use crate::link::Link;
 use crate::rt::Runtime;
 use crate::rtt::Rtt;
 use inbox::Inbox;
@@ -58,7 +58,8 @@ use transport::{Futures, Slice};
 ///   dropped for good is still counted as offered.
 ///
 /// ```
-/// use liveness::io::{KeepaliveStream, verdict};
+/// use liveness::Dead;
+/// use liveness::io::KeepaliveStream;
 /// use liveness::{KeepaliveConfig, Tokio};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// # #[derive(Clone)]
@@ -82,7 +83,7 @@ use transport::{Futures, Slice};
 ///
 /// stream.write_all(b"hello\n").await.unwrap();
 /// let error = stream.read_u8().await.unwrap_err(); // the peer is asked, and says nothing
-/// let dead = verdict(&error).unwrap();
+/// let dead = Dead::find(&error).unwrap();
 /// assert!(dead.to_string().starts_with("no reply to 1 ping within 10s"));
 ///
 /// let mut sent = [0; 9];
@@ -114,7 +115,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     pub fn new(io: S, wire: W, config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
         let parts = Parts {
             wire,
-            link: Link::new(config, rt)?,
+            driver: Driver::new(config, rt)?,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             failed: None,
@@ -134,7 +135,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// ```
     #[must_use]
     pub const fn rtt(&self) -> &Rtt {
-        self.parts.link.keepalive.rtt()
+        self.parts.driver.keepalive.rtt()
     }
 
     /// The verdict, once it was passed.
@@ -147,7 +148,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// ```
     #[must_use]
     pub const fn dead(&self) -> Option<Dead> {
-        self.parts.link.keepalive.dead()
+        self.parts.driver.keepalive.dead()
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
@@ -165,7 +166,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// ```
     #[must_use]
     pub fn detection_bound(&self) -> Option<Duration> {
-        self.parts.link.detection_bound()
+        self.parts.driver.detection_bound()
     }
 
     /// Asks the peer now, without waiting for the interval: see
@@ -179,7 +180,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// }
     /// ```
     pub fn probe_now(&mut self) {
-        self.parts.link.probe_now();
+        self.parts.driver.probe_now();
     }
 
     /// Changes the configuration of the running stream: see
@@ -197,7 +198,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// }
     /// ```
     pub fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
-        self.parts.link.set_config(config)
+        self.parts.driver.set_config(config)
     }
 
     /// The configuration in force; the [`Wire`] may have [changed](Wire::reconfigure) it.
@@ -210,7 +211,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// ```
     #[must_use]
     pub const fn config(&self) -> &KeepaliveConfig {
-        self.parts.link.keepalive.config()
+        self.parts.driver.keepalive.config()
     }
 
     /// What follows the frames.

@@ -8,10 +8,10 @@ use super::end::End;
 use super::inbox::{Heard, Inbox};
 use super::outbox::Outbox;
 use super::transport::{Outlet, Room, Source};
+use crate::driver::{Driver, Half, Offer};
 use crate::io::wire::Wire;
 use crate::keepalive::{Dead, Input, KeepaliveEvent};
-use crate::link::{Link, Offer};
-use crate::rt::{Half, Runtime};
+use crate::rt::Runtime;
 
 /// How many reads in a row may bring nothing but heartbeats before the executor gets its turn.
 const ABSORBED_AT_ONCE: u32 = 32;
@@ -19,7 +19,7 @@ const ABSORBED_AT_ONCE: u32 = 32;
 #[derive(Debug)]
 pub(super) struct Parts<W, R: Runtime> {
     pub(super) wire: W,
-    pub(super) link: Link<R>,
+    pub(super) driver: Driver<R>,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
     /// A failed write of ours, for the next read that finds nothing to read.
@@ -69,13 +69,13 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
     ) -> Poll<io::Result<usize>> {
         let Self {
             wire,
-            link,
+            driver,
             inbox,
             outbox,
             ..
         } = self;
         let mut heard = |heard| match heard {
-            Heard::Pong(answers) => link.on_pong(answers),
+            Heard::Pong(answers) => driver.on_pong(answers),
             Heard::Ping => outbox.push_answer(),
         };
         if inbox.is_holding() {
@@ -97,12 +97,12 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
     }
 
     fn after_read<T: Outlet>(&mut self, io: &mut T, cx: &mut Context<'_>) {
-        self.link.on_data();
+        self.driver.on_data();
         self.reconfigure(Half::Read);
         if self.end.is_some() {
             return;
         }
-        if self.link.is_due() {
+        if self.driver.is_due() {
             // Data may keep coming for ever; what we owe the peer is due all the same.
             match self.poll_judge(io, Half::Read, Input::Arriving, cx) {
                 Poll::Ready(Ok(dead)) => return drop(self.bury(Half::Read, dead)),
@@ -135,7 +135,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         if let Poll::Ready(Err(error)) = self.poll_own(io, Half::Read, cx) {
             return Poll::Ready(error);
         }
-        if self.link.is_asleep(Half::Read, cx) {
+        if self.driver.is_asleep(Half::Read, cx) {
             return Poll::Pending;
         }
         self.poll_unblock(io, cx);
@@ -148,10 +148,10 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
     /// Offers a flush again that had to wait: who offered it may have given up. Bytes of the user
     /// only the user can offer, and a shutdown is not undone by a flush.
     fn poll_unblock<T: Outlet>(&mut self, io: &mut T, cx: &mut Context<'_>) {
-        if self.link.blocked() == Some(Offer::Flush) && !self.link.is_closing() {
+        if self.driver.blocked() == Some(Offer::Flush) && !self.driver.is_closing() {
             // What fails here fails again for who asks for it.
             let _ = self
-                .link
+                .driver
                 .poll_write(Half::Read, Offer::Flush, cx, |cx| io.poll_flush(cx));
         }
     }
@@ -176,7 +176,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Dead>> {
         loop {
-            match ready!(self.link.poll_due(half, input, cx)) {
+            match ready!(self.driver.poll_due(half, input, cx)) {
                 KeepaliveEvent::Ping(seq) => self.outbox.push_ping(seq),
                 KeepaliveEvent::Dead(dead) => return Poll::Ready(Ok(dead)),
             }
@@ -201,7 +201,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
     /// It is over; the other half learns of it.
     fn finish(&mut self, half: Half, end: End) {
         self.end = Some(end);
-        self.link.end(half);
+        self.driver.end(half);
     }
 
     fn bury(&mut self, half: Half, dead: Dead) -> io::Error {
@@ -223,7 +223,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         ready!(self.poll_place(io, half, cx))?;
         if self.outbox.is_unflushed() {
             ready!(
-                self.link
+                self.driver
                     .poll_write(half, Offer::Flush, cx, |cx| io.poll_flush(cx))
             )?;
             self.outbox.on_flushed();
@@ -239,19 +239,22 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let Self {
-            wire, link, outbox, ..
+            wire,
+            driver,
+            outbox,
+            ..
         } = self;
         loop {
             let own = outbox.stage(wire);
             if own.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            match link.poll_write(half, Offer::New, cx, |cx| io.poll_write(cx, own)) {
+            match driver.poll_write(half, Offer::New, cx, |cx| io.poll_write(cx, own)) {
                 Poll::Ready(Ok(0)) => {
                     outbox.discard();
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
-                Poll::Ready(Ok(taken)) => link.on_left(half, outbox.on_taken(taken)),
+                Poll::Ready(Ok(taken)) => driver.on_left(half, outbox.on_taken(taken)),
                 Poll::Ready(Err(error)) => {
                     outbox.discard();
                     return Poll::Ready(Err(error));
@@ -297,7 +300,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         let most = ready!(self.poll_turn(io, cx, bytes))?;
         let bytes = &bytes[..most.min(bytes.len())];
         let written = self
-            .link
+            .driver
             .poll_write(Half::Write, Offer::New, cx, |cx| io.poll_write(cx, bytes));
         match written {
             Poll::Ready(Ok(taken)) => {
@@ -324,7 +327,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
             return self.poll_write(io, cx, first);
         }
         ready!(self.poll_turn(io, cx, first))?;
-        let written = self.link.poll_write(Half::Write, Offer::New, cx, |cx| {
+        let written = self.driver.poll_write(Half::Write, Offer::New, cx, |cx| {
             io.poll_write_vectored(cx, slices)
         });
         match written {
@@ -355,7 +358,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         if taken == 0 {
             return;
         }
-        self.link.on_left(Half::Write, None);
+        self.driver.on_left(Half::Write, None);
         self.reconfigure(Half::Write);
         if self.outbox.is_waiting() {
             // At once, or the border is gone with the next write. If it fails, so will that.
@@ -373,7 +376,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_turn(io, cx, &[]))?;
         match self
-            .link
+            .driver
             .poll_write(Half::Write, Offer::Flush, cx, |cx| io.poll_flush(cx))
         {
             Poll::Ready(flushed) => {
@@ -393,17 +396,17 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         if let Err(verdict) = self.check() {
             // One try: who is dead is not waited for.
             let closed = self
-                .link
+                .driver
                 .poll_write(Half::Write, Offer::Flush, cx, |cx| io.poll_close(cx));
             return Poll::Ready(match closed {
                 Poll::Ready(closed) => closed,
                 Poll::Pending => Err(verdict),
             });
         }
-        self.link.close();
+        self.driver.close();
         ready!(self.poll_turn(io, cx, &[]))?;
         match self
-            .link
+            .driver
             .poll_write(Half::Write, Offer::Flush, cx, |cx| io.poll_close(cx))
         {
             Poll::Ready(closed) => Poll::Ready(closed),
@@ -413,9 +416,9 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
 
     #[inline]
     fn reconfigure(&mut self, half: Half) {
-        let config = self.link.keepalive.config();
+        let config = self.driver.keepalive.config();
         if let Some(config) = self.wire.reconfigure(config) {
-            if let Err(error) = self.link.set_config(config) {
+            if let Err(error) = self.driver.set_config(config) {
                 self.finish(half, End::Config(error));
             }
         }

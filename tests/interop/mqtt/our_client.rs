@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use liveness::io::{KeepaliveStream, verdict};
+use liveness::io::KeepaliveStream;
 use liveness::mqtt::{ClientConfig, PINGREQ, Packet, Scanner, Version, Wire};
-use liveness::{Cause, KeepaliveConfig, Tokio};
+use liveness::{Cause, Dead, KeepaliveConfig, Tokio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -118,7 +118,7 @@ async fn a_stopped_broker_is_dead_and_a_short_stop_is_no_verdict() {
     let error = quiet(&mut socket, Duration::from_secs(60)).await;
     let error = error.expect("within a minute").expect_err("a verdict");
     let elapsed = start.elapsed();
-    let dead = verdict(&error).expect("a verdict");
+    let dead = Dead::find(&error).expect("a verdict");
     assert_eq!(dead.cause, Cause::NoReply);
     assert!(dead.silent_for >= dead.limit, "{dead}");
     assert!(
@@ -134,6 +134,9 @@ async fn a_stopped_broker_is_dead_and_a_short_stop_is_no_verdict() {
     send_connect(&mut socket, &connect(Version::V5, "late", 0)).await;
     let error = quiet(&mut socket, Duration::from_secs(60)).await;
     let error = error.expect("within a minute").expect_err("a verdict");
-    assert_eq!(verdict(&error).map(|dead| dead.cause), Some(Cause::Silent));
+    assert_eq!(
+        Dead::find(&error).map(|dead| dead.cause),
+        Some(Cause::Silent)
+    );
     mosquitto.program.signal("CONT").await;
 }

@@ -6,7 +6,7 @@
 
 /// Follows the packets of one direction behind the handshake, whatever they are.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Borders {
+pub(in crate::mqtt) struct Borders {
     /// How many bytes of a fixed header were seen; none between packets and in a body.
     seen: u8,
     /// The remaining length as far as it was seen, then what is left of the body.
@@ -17,19 +17,19 @@ pub(super) struct Borders {
 impl Borders {
     /// Whether the next byte begins a packet.
     #[inline]
-    pub(super) const fn is_at_border(self) -> bool {
+    pub(in crate::mqtt) const fn is_at_border(self) -> bool {
         self.left == 0 && self.seen == 0 && !self.lost
     }
 
     /// Whether a length had a fifth byte: there is no border any more.
-    pub(super) const fn is_lost(self) -> bool {
+    pub(in crate::mqtt) const fn is_lost(self) -> bool {
         self.lost
     }
 
     /// Follows the bytes up to and with the end of the packet they are in, or to their end; returns how
     /// many.
     #[inline]
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> usize {
+    pub(in crate::mqtt) fn follow(&mut self, bytes: &[u8]) -> usize {
         // The common case: a short packet that is here from its first byte to its last.
         if let (true, &[_, len @ 0..=0x7f, ..]) = (self.is_at_border(), bytes) {
             let size = 2 + usize::from(len);

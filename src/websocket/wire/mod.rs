@@ -1,14 +1,17 @@
 //! [`Wire`]: ping and pong frames below any WebSocket library.
 
+mod borders;
+mod upgrade;
+
 use std::hash::{BuildHasher, RandomState};
 
 use bytes::{BufMut, BytesMut};
 
-use super::frame::Frames;
-use super::upgrade::{Head, Progress};
 use crate::io::Incoming;
 use crate::keepalive::{KeepaliveConfig, PingWhen, Proof};
 use crate::seq::Seq;
+use borders::Frames;
+use upgrade::{Head, Progress};
 
 /// FIN and the opcode of a ping.
 const PING: u8 = 0x89;
@@ -55,7 +58,8 @@ const PREFIX: usize = 12;
 /// even while the page is frozen; what proves a page's life is a text heartbeat of its script.
 ///
 /// ```
-/// use liveness::io::{KeepaliveStream, verdict};
+/// use liveness::Dead;
+/// use liveness::io::KeepaliveStream;
 /// use liveness::{KeepaliveConfig, Tokio, websocket};
 ///
 /// # async fn example(socket: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -65,7 +69,7 @@ const PREFIX: usize = 12;
 /// while let Some(message) = ws.next().await {
 ///     match message {
 ///         Ok(message) => println!("{message}"),
-///         Err(error) if verdict(&error).is_some() => println!("reconnect: {error}"),
+///         Err(error) if Dead::find(&error).is_some() => println!("reconnect: {error}"),
 ///         Err(error) => return Err(error.into()),
 ///     }
 /// }

@@ -1,7 +1,25 @@
 //! [`Packet`], [`UnderWay`] and [`Limits`]: what a scanner finds, and how much of it there may be.
 
-use super::write::LONGEST;
-use super::{ConnAck, Connect, Disconnect, PINGRESP, PacketType};
+pub(super) mod borders;
+mod connect;
+mod error;
+mod read;
+pub mod reason;
+mod replies;
+pub(super) mod rule;
+mod scanner;
+mod types;
+mod write;
+
+pub use connect::{Connect, Will};
+pub use error::MqttError;
+pub use replies::{ConnAck, Disconnect};
+pub use rule::Rule;
+pub use scanner::Scanner;
+pub use types::{PacketType, Version};
+
+use super::PINGRESP;
+use write::LONGEST;
 
 /// A whole packet that went by.
 ///

@@ -23,14 +23,14 @@ pub enum Version {
 }
 
 impl Version {
-    pub(super) const fn name(self) -> &'static str {
+    pub(in crate::mqtt) const fn name(self) -> &'static str {
         match self {
             Self::V3_1 => "MQIsdp",
             Self::V3_1_1 | Self::V5 => "MQTT",
         }
     }
 
-    pub(super) const fn level(self) -> u8 {
+    pub(in crate::mqtt) const fn level(self) -> u8 {
         match self {
             Self::V3_1 => 3,
             Self::V3_1_1 => 4,
@@ -100,7 +100,7 @@ pub enum PacketType {
 impl PacketType {
     /// The type of a packet with this first byte.
     #[inline]
-    pub(super) const fn of(first: u8) -> Self {
+    pub(in crate::mqtt) const fn of(first: u8) -> Self {
         match first >> 4 {
             1 => Self::Connect,
             2 => Self::ConnAck,

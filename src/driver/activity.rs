@@ -25,7 +25,7 @@ struct Lane {
 
 /// What both sides see.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     start: Instant,
     read: Lane,
     written: Lane,
@@ -43,7 +43,7 @@ pub(super) struct Record {
 
 /// The direction of an operation.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Read,
     Written,
     Wait,
@@ -51,7 +51,7 @@ pub(super) enum Direction {
 
 /// The moving side's end of a record; dropping it closes the record.
 #[derive(Debug)]
-pub(super) struct Notes<R> {
+pub(crate) struct Notes<R> {
     record: Arc<Record>,
     bell: Arc<Bell>,
     rt: R,
@@ -59,7 +59,7 @@ pub(super) struct Notes<R> {
 
 /// The watching side's end of a record.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     record: Arc<Record>,
     read: u64,
     written: u64,
@@ -68,14 +68,14 @@ pub(super) struct Watch {
 
 /// What has moved since the last look, with the dates.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Moved {
-    pub(super) read: Option<Instant>,
-    pub(super) written: Option<Instant>,
+pub(crate) struct Moved {
+    pub(crate) read: Option<Instant>,
+    pub(crate) written: Option<Instant>,
     /// A read began to wait.
-    pub(super) waited: Option<Instant>,
+    pub(crate) waited: Option<Instant>,
 }
 
-/// How many bytes have passed through a [`Tracked`](super::Tracked) socket, readable from anywhere.
+/// How many bytes have passed through a [`Tracked`](crate::io::Tracked) socket, readable from anywhere.
 ///
 /// Cheap to clone and to read. A message layer above the socket uses it to see that a large message
 /// is on its way: [`PingPong::with_activity`](crate::PingPong::with_activity).
@@ -128,7 +128,7 @@ impl Activity {
 }
 
 /// A record that begins at `now`, with both its ends. `timed`: whether anybody wants dates.
-pub(super) fn record<R: Runtime>(bell: Arc<Bell>, rt: R, timed: bool) -> (Notes<R>, Watch) {
+pub(crate) fn record<R: Runtime>(bell: Arc<Bell>, rt: R, timed: bool) -> (Notes<R>, Watch) {
     let record = Arc::new(Record {
         start: rt.now(),
         read: Lane::default(),
@@ -152,7 +152,7 @@ pub(super) fn record<R: Runtime>(bell: Arc<Bell>, rt: R, timed: bool) -> (Notes<
 impl<R: Runtime> Notes<R> {
     /// `bytes` went through. Zero is no activity.
     #[inline]
-    pub(super) fn note(&self, direction: Direction, bytes: usize) {
+    pub(crate) fn note(&self, direction: Direction, bytes: usize) {
         if bytes == 0 {
             return;
         }
@@ -186,7 +186,7 @@ impl<R: Runtime> Notes<R> {
 
     /// A read has to wait, or no longer has to.
     #[inline]
-    pub(super) fn note_waiting(&self, waiting: bool) {
+    pub(crate) fn note_waiting(&self, waiting: bool) {
         if self.record.hold.load(Ordering::Relaxed) {
             self.set_waiting(waiting);
         }
@@ -206,7 +206,7 @@ impl<R: Runtime> Notes<R> {
         }
     }
 
-    pub(super) fn activity(&self) -> Activity {
+    pub(crate) fn activity(&self) -> Activity {
         Activity {
             record: Arc::clone(&self.record),
         }
@@ -243,7 +243,7 @@ impl Record {
 
 impl Watch {
     /// What has moved since the last look; what carries no date is dated `now`.
-    pub(super) fn look(&mut self, now: Instant) -> Moved {
+    pub(crate) fn look(&mut self, now: Instant) -> Moved {
         let record = &*self.record;
         let moved = |lane: &Lane, seen: &mut u64| {
             let count = lane.bytes.load(Ordering::Acquire);
@@ -257,27 +257,27 @@ impl Watch {
     }
 
     /// Whether the moving side has stopped asking the clock.
-    pub(super) fn is_undated(&self) -> bool {
+    pub(crate) fn is_undated(&self) -> bool {
         self.record.credit.load(Ordering::Relaxed) == 0
     }
 
     /// Lets the moving side ask the clock again, for a while.
-    pub(super) fn refill(&self) {
+    pub(crate) fn refill(&self) {
         self.record.credit.store(CREDIT, Ordering::Relaxed);
     }
 
     /// Whether the socket is gone.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.record.closed.load(Ordering::SeqCst)
     }
 
     /// Asks the moving side to tell whether somebody waits for input.
-    pub(super) fn set_hold(&self, hold: bool) {
+    pub(crate) fn set_hold(&self, hold: bool) {
         self.record.hold.store(hold, Ordering::SeqCst);
     }
 
     /// Whether somebody waits for input; if not, the bell rings when somebody does.
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         let record = &*self.record;
         if !record.hold.load(Ordering::Relaxed) {
             return true;

@@ -1,4 +1,4 @@
-//! [`Link`]: a [`Keepalive`] with its clock, its timer and the tasks that wait for it.
+//! [`Driver`]: a [`Keepalive`] with its clock, its timer and the tasks that wait for it.
 //!
 //! What lies between the sans-I/O core and a wrapper, of messages or of bytes: it dates what passes
 //! without asking the clock each time, keeps the alarm set, and watches whether the transport takes
@@ -7,17 +7,24 @@
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+mod activity;
+mod dating;
+mod tasks;
+
+pub use activity::Activity;
+pub(crate) use activity::{Direction, Notes, Watch, record};
+pub(crate) use dating::{Dating, tick_of};
+pub(crate) use tasks::{BothTasks, Half};
+
 use crate::error::ConfigError;
-use crate::io::Activity;
-use crate::io::dating::Dating;
 use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
 use crate::metrics;
-use crate::rt::{Alarm, BothTasks, Half, Runtime};
+use crate::rt::{Alarm, Runtime};
 use crate::seq::Seq;
 use crate::time::{earlier, later, reached};
 
 #[derive(Debug)]
-pub(crate) struct Link<R: Runtime> {
+pub(crate) struct Driver<R: Runtime> {
     pub(crate) keepalive: Keepalive,
     dating: Dating,
     alarm: Alarm<R>,
@@ -54,7 +61,7 @@ struct Below {
     written: u64,
 }
 
-impl<R: Runtime> Link<R> {
+impl<R: Runtime> Driver<R> {
     pub(crate) fn new(config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
         let now = rt.now();
         let mut link = Self {

@@ -160,7 +160,7 @@ pub(super) static FIRST_CONNECT: Rule = Rule::violation(
     "[MQTT-3.1.0-1]",
     "[MQTT-3.1.0-1]",
 );
-pub(super) static SECOND_CONNECT: Rule = Rule::violation(
+pub(in crate::mqtt) static SECOND_CONNECT: Rule = Rule::violation(
     "a second CONNECT on one connection",
     "[MQTT-3.1.0-2]",
     "[MQTT-3.1.0-2]",
@@ -332,7 +332,7 @@ pub(super) static SERVER_EXPIRY: Rule = Rule::violation(
     "section 3.14",
     "[MQTT-3.14.2-2]",
 );
-pub(super) static EXPIRY_FROM_ZERO: Rule = Rule::violation(
+pub(in crate::mqtt) static EXPIRY_FROM_ZERO: Rule = Rule::violation(
     "a session expiry where CONNECT had none",
     "section 3.14",
     "section 3.14.2.2.2",
