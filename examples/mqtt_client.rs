@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use liveness::io::KeepaliveStream;
 use liveness::mqtt::{
-    self, BrokerConfig, BrokerKeepAlive, ClientConfig, ConnAck, Connect, Disconnect, Packet,
+    self, BrokerConfig, BrokerKeepalive, ClientConfig, ConnAck, Connect, Disconnect, Packet,
     Scanner, Version, reason,
 };
 use liveness::{Dead, KeepaliveConfig, Runtime as _, Tokio};
@@ -106,7 +106,7 @@ async fn hold(address: &str, keep_alive: u16) -> Result<()> {
 /// The least that a broker does, for one client and three seconds.
 async fn broker(listener: &TcpListener) -> Result<()> {
     let (mut socket, _) = listener.accept().await?;
-    let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), Tokio.now())?;
+    let mut watch = BrokerKeepalive::new(BrokerConfig::new(), Tokio.now())?;
     let mut buf = [0; 4096];
     let hangs_at = Tokio.now() + Duration::from_secs(3);
     while Tokio.now() < hangs_at {

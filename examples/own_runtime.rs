@@ -18,7 +18,7 @@ use futures::executor::block_on;
 use futures::{AsyncWriteExt, Sink, SinkExt, Stream, StreamExt};
 use liveness::io::track;
 use liveness::rt::{Runtime, Timer};
-use liveness::{IdleConfig, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+use liveness::{Answers, IdleConfig, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
 
 /// Timers by a thread that sleeps until the next of them is due.
 #[derive(Clone)]
@@ -174,7 +174,7 @@ impl Protocol for Lines {
 
     fn classify(&mut self, line: String) -> Inbound<String> {
         match line.strip_prefix("PONG ") {
-            Some(seq) => Inbound::Pong(seq.parse().ok().map(Seq::new)),
+            Some(seq) => Inbound::Pong(seq.parse().map_or(Answers::Nothing, Answers::Ping)),
             None => Inbound::Data(line),
         }
     }

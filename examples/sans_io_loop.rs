@@ -16,7 +16,7 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use liveness::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
+use liveness::{Answers, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
 
 const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .interval(Duration::from_millis(200))
@@ -40,7 +40,10 @@ fn watch(socket: &UdpSocket) -> Result<Dead, Box<dyn std::error::Error>> {
         let now = Instant::now();
         if received.is_ok_and(|n| n == buf.len()) {
             let seq = Seq::new(u64::from_be_bytes(buf));
-            println!("pong {seq}: {:?}", keepalive.on_pong(Some(seq), now));
+            println!(
+                "pong {seq}: {:?}",
+                keepalive.on_pong(Answers::Ping(seq), now)
+            );
         }
 
         // 3. Then time.

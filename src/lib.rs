@@ -132,7 +132,7 @@ pub use error::{ConfigError, DecodeError};
 pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
-pub use keepalive::{Limit, PingWhen, Proof};
+pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Payload};
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};
 pub use rt::Runtime;
@@ -142,7 +142,7 @@ pub use rt::Smol;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub use rt::Tokio;
-pub use seq::Seq;
+pub use seq::{Answers, Seq};
 
 // The README's programs compile.
 #[cfg(all(doctest, feature = "tokio", feature = "tcp"))]

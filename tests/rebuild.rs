@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use liveness::detector::{FailureDetector, FixedTimeout, MissedCount};
 use liveness::{
-    Cause, Dead, IdleConfig, IdleDetector, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen,
-    Proof, Seq,
+    Answers, Cause, Dead, IdleConfig, IdleDetector, Keepalive, KeepaliveConfig, KeepaliveEvent,
+    PingWhen, Proof, Seq,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -339,7 +339,7 @@ fn pings_and_end(
                     keepalive.on_ping_sent(seq, at);
                     pings.push(now);
                     if pings.len() <= answered {
-                        keepalive.on_pong(None, at + ms(10));
+                        keepalive.on_pong(Answers::Oldest, at + ms(10));
                     }
                 }
                 KeepaliveEvent::Dead(dead) => return (pings, Some((now, dead))),

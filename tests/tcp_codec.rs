@@ -9,7 +9,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use liveness::tcp::{Frame, Frames, TcpCodec};
-use liveness::{DecodeError, Inbound, Payload, Protocol, Seq};
+use liveness::{Answers, DecodeError, Inbound, Payload, Protocol, Seq};
 use proptest::prelude::*;
 
 const HEADER: usize = 8;
@@ -409,7 +409,7 @@ fn frames_answer_with_the_payload_of_their_own_side() {
     let reply = Some(pong(9, 102));
     assert_eq!(frames.classify(ping(9, 7)), Inbound::Ping { reply });
     let answer = frames.classify(pong(5, 8));
-    assert_eq!(answer, Inbound::Pong(Some(Seq::new(5))));
+    assert_eq!(answer, Inbound::Pong(Answers::Ping(Seq::new(5))));
     let hello = Frame::Data(Bytes::from_static(b"hello"));
     assert_eq!(frames.classify(hello.clone()), Inbound::Data(hello));
     drop(frames);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use liveness::{Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
+use liveness::{Answers, Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
 use tokio::io::DuplexStream;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
@@ -168,10 +168,11 @@ impl Protocol for Tagged {
             Some(&PING) => Inbound::Ping {
                 reply: Some(tagged(PONG, &message)),
             },
-            Some(&PONG) => Inbound::Pong(message.get(1..9).and_then(|seq| {
-                let seq = seq.try_into().ok()?;
-                Some(Seq::new(u64::from_be_bytes(seq)))
-            })),
+            Some(&PONG) => {
+                let seq = message.get(1..9).and_then(|seq| seq.try_into().ok());
+                let ping = |seq| Answers::Ping(Seq::new(u64::from_be_bytes(seq)));
+                Inbound::Pong(seq.map_or(Answers::Nothing, ping))
+            }
             _ => Inbound::Data(message),
         }
     }

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::{Stream, StreamExt, stream};
 use hub::{Card, Hub};
-use liveness::websocket::{Beat, Beats, CLOSE_CODE, Json, close_reason, farewell};
+use liveness::websocket::{CLOSE_CODE, Json, TextBeat, TextHeartbeat, close_reason, farewell};
 use liveness::{Error, Inbound, KeepaliveConfig, PingPong, PingWhen, Protocol, Seq, Tokio};
 use serde_json::json;
 
@@ -51,10 +51,10 @@ impl Protocol for Page {
         self.card.heard();
         match &message {
             Message::Text(text) => match self.beats.read(text) {
-                Some(Beat::Ping { reply }) => Inbound::Ping {
+                Some(TextBeat::Ping { reply }) => Inbound::Ping {
                     reply: reply.map(Message::text),
                 },
-                Some(Beat::Pong(seq)) => Inbound::Pong(seq),
+                Some(TextBeat::Pong(seq)) => Inbound::Pong(seq),
                 None => Inbound::Data(message),
             },
             // Frames come from the browser, not from the page; `axum` has answered already.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use liveness::io::KeepaliveStream;
 use liveness::mqtt::{
-    self, BrokerConfig, BrokerKeepAlive, ClientConfig, Expired, MqttError, PINGREQ, PINGRESP,
+    self, BrokerConfig, BrokerKeepalive, ClientConfig, Expired, MqttError, PINGREQ, PINGRESP,
     Packet, Scanner, Version, reason,
 };
 use liveness::{KeepaliveConfig, Runtime as _, Tokio};
@@ -190,7 +190,7 @@ async fn send(client: &mut (impl AsyncWriteExt + Unpin), bytes: &[u8]) -> Result
 
 /// The client's connection: what it says, what it is told, whether it lives.
 struct ClientSide {
-    watch: BrokerKeepAlive,
+    watch: BrokerKeepalive,
     /// The broker's packets, between which an answer may stand.
     answers: Scanner,
     owed: bool,
@@ -204,7 +204,7 @@ struct ClientSide {
 impl ClientSide {
     fn new() -> Result<Self, Failure> {
         Ok(Self {
-            watch: BrokerKeepAlive::new(BrokerConfig::new(), Tokio.now())?,
+            watch: BrokerKeepalive::new(BrokerConfig::new(), Tokio.now())?,
             answers: Scanner::from_server(),
             owed: false,
             between: true,

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use liveness::io::{Incoming, Wire as _};
 use liveness::mqtt::{ClientConfig, PINGREQ, PINGRESP, Wire};
-use liveness::{KeepaliveConfig, Seq};
+use liveness::{Answers, KeepaliveConfig, Seq};
 
 fuzz_target!(|input: &[u8]| {
     let [kind, chunk, records @ ..] = input else {
@@ -72,7 +72,7 @@ fn sort(wire: &mut Wire, held: &mut Vec<u8>, read: &mut Vec<u8>) -> u64 {
                 assert!((1..=held.len()).contains(&count), "progress");
                 read.extend(held.drain(..count));
             }
-            Incoming::Pong { len, answers: None } => {
+            Incoming::Pong { len, answers: Answers::Oldest } => {
                 assert_eq!(held.drain(..len).collect::<Vec<_>>(), PINGRESP);
                 answered += 1;
             }

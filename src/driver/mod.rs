@@ -20,7 +20,7 @@ use crate::error::ConfigError;
 use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
 use crate::metrics;
 use crate::rt::{Alarm, Runtime};
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 use crate::time::{earlier, later, reached};
 
 #[derive(Debug)]
@@ -167,7 +167,7 @@ impl<R: Runtime> Driver<R> {
     }
 
     /// A pong came in.
-    pub(crate) fn on_pong(&mut self, answers: Option<Seq>) {
+    pub(crate) fn on_pong(&mut self, answers: Answers) {
         let now = self.now();
         self.confirmed = false;
         if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {

@@ -21,7 +21,7 @@ use crate::time::later;
 ///
 /// The loop is the future that it returns. Nothing is spawned: await it, put it into a `join!` or
 /// `select!` beside your work, or spawn it. Dropping it ends the beats and leaves nothing behind.
-/// Name the peer and its life with [`Beat::origin`] and [`Beat::incarnation`].
+/// Name the peer and its life with [`Beating::origin`] and [`Beating::incarnation`].
 ///
 /// Beats are numbered from 0. A number is used once, also when its beat failed. At most one beat is
 /// under way; while its ack is awaited the next one waits, no longer than
@@ -63,14 +63,14 @@ pub fn beat<'a, S, R, F>(
     schedule: Schedule,
     rt: R,
     payload: F,
-) -> Result<Beat<'a, S, R, F>, ConfigError>
+) -> Result<Beating<'a, S, R, F>, ConfigError>
 where
     S: HeartbeatSender,
     R: Runtime,
     F: FnMut() -> S::Payload,
 {
     schedule.validate()?;
-    Ok(Beat {
+    Ok(Beating {
         stage: Stage::Ready(Loop {
             sender,
             schedule,
@@ -89,11 +89,11 @@ where
 /// It is `Unpin`, so `&mut beating` can be a branch of a `select!` in a loop.
 ///
 /// ```
-/// use liveness::heartbeat::{Beat, BeatError, memory};
+/// use liveness::heartbeat::{Beating, BeatError, memory};
 /// # use liveness::Tokio;
 /// # async fn work() {}
 ///
-/// type Beating = Beat<'static, memory::Sender<u64>, Tokio, fn() -> u64>;
+/// type Reports = Beating<'static, memory::Sender<u64>, Tokio, fn() -> u64>;
 ///
 /// async fn work_while_beating(mut beating: Beating) -> Result<(), BeatError<memory::Closed>> {
 ///     tokio::select! {
@@ -103,7 +103,7 @@ where
 /// }
 /// ```
 #[must_use = "nothing beats unless the future is polled"]
-pub struct Beat<'a, S: HeartbeatSender, R, F> {
+pub struct Beating<'a, S: HeartbeatSender, R, F> {
     stage: Stage<'a, S, R, F>,
 }
 
@@ -129,7 +129,7 @@ struct Loop<'a, S: HeartbeatSender, R, F> {
 }
 
 /// The four setters have their effect before the first poll.
-impl<'a, S: HeartbeatSender, R, F> Beat<'a, S, R, F> {
+impl<'a, S: HeartbeatSender, R, F> Beating<'a, S, R, F> {
     /// Who beats. Default: the empty name.
     ///
     /// ```
@@ -212,7 +212,7 @@ impl<'a, S: HeartbeatSender, R, F> Beat<'a, S, R, F> {
     }
 }
 
-impl<'a, S, R, F> Future for Beat<'a, S, R, F>
+impl<'a, S, R, F> Future for Beating<'a, S, R, F>
 where
     S: HeartbeatSender + 'a,
     R: Runtime,
@@ -242,16 +242,16 @@ where
 }
 
 // The running loop is boxed; nothing else is ever pinned.
-impl<S: HeartbeatSender, R, F> Unpin for Beat<'_, S, R, F> {}
+impl<S: HeartbeatSender, R, F> Unpin for Beating<'_, S, R, F> {}
 
-impl<S: HeartbeatSender, R, F> fmt::Debug for Beat<'_, S, R, F> {
+impl<S: HeartbeatSender, R, F> fmt::Debug for Beating<'_, S, R, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
-            Stage::Ready(beats) => return f.debug_tuple("Beat").field(&beats.schedule).finish(),
+            Stage::Ready(beats) => return f.debug_tuple("Beating").field(&beats.schedule).finish(),
             Stage::Running(_) => "running",
             Stage::Over => "over",
         };
-        f.debug_tuple("Beat").field(&stage).finish()
+        f.debug_tuple("Beating").field(&stage).finish()
     }
 }
 

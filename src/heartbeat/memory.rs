@@ -46,7 +46,7 @@ use super::{Heartbeat, HeartbeatReceiver, HeartbeatSender};
 #[must_use]
 pub fn channel<P>(capacity: usize) -> (Sender<P>, Receiver<P>) {
     let shared = Arc::new(Shared {
-        beats: Mutex::new(Beats {
+        beats: Mutex::new(Queue {
             waiting: VecDeque::new(),
             capacity: capacity.max(1),
             dropped: 0,
@@ -90,19 +90,19 @@ pub struct Receiver<P>(Arc<Shared<P>>);
 
 #[derive(Debug)]
 struct Shared<P> {
-    beats: Mutex<Beats<P>>,
+    beats: Mutex<Queue<P>>,
     receiver: AtomicWaker,
 }
 
 #[derive(Debug)]
-struct Beats<P> {
+struct Queue<P> {
     waiting: VecDeque<Heartbeat<P>>,
     capacity: usize,
     dropped: u64,
     closed: bool,
 }
 
-impl<P> Beats<P> {
+impl<P> Queue<P> {
     /// Takes a beat in; returns the one that made way for it.
     fn push(&mut self, beat: Heartbeat<P>) -> Result<Option<Heartbeat<P>>, Closed> {
         if self.closed {
@@ -121,7 +121,7 @@ impl<P> Beats<P> {
 
 impl<P> Shared<P> {
     /// The beats; nothing that is done under the lock can leave them half changed.
-    fn lock(&self) -> MutexGuard<'_, Beats<P>> {
+    fn lock(&self) -> MutexGuard<'_, Queue<P>> {
         self.beats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

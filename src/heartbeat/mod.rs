@@ -50,7 +50,7 @@ mod watch;
 
 pub use async_trait::async_trait;
 
-pub use beat::{Beat, BeatError, Failure, beat};
+pub use beat::{BeatError, Beating, Failure, beat};
 pub use schedule::Schedule;
 pub use transport::{HeartbeatReceiver, HeartbeatSender};
 pub use watch::{Silence, Watch, WatchEvent, watch};

@@ -126,7 +126,7 @@ where
 #[must_use = "nothing is watched unless the stream is polled"]
 pub struct Watch<'a, R: HeartbeatReceiver, D, T: Runtime> {
     /// Until they end.
-    beats: Option<Beats<'a, R>>,
+    beats: Option<Receiving<'a, R>>,
     detector: D,
     alarm: Alarm<T>,
     peer: Option<Origin>,
@@ -142,7 +142,7 @@ pub struct Watch<'a, R: HeartbeatReceiver, D, T: Runtime> {
     ignored: u64,
 }
 
-type Beats<'a, R> = BoxStream<'a, BeatOf<R>>;
+type Receiving<'a, R> = BoxStream<'a, BeatOf<R>>;
 type BeatOf<R> =
     Result<Heartbeat<<R as HeartbeatReceiver>::Payload>, <R as HeartbeatReceiver>::Error>;
 

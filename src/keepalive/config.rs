@@ -72,13 +72,13 @@ pub enum Proof {
 /// than* 1.5 keep alives, AMQP a peer that was silent for two intervals *or longer*.
 ///
 /// ```
-/// # use liveness::{KeepaliveConfig, Limit};
-/// let mqtt = KeepaliveConfig::new().silence_limit(Limit::Exclusive);
+/// # use liveness::{KeepaliveConfig, keepalive::Boundary};
+/// let mqtt = KeepaliveConfig::new().silence_boundary(Boundary::Exclusive);
 /// # assert_ne!(mqtt, KeepaliveConfig::new());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(clippy::exhaustive_enums, reason = "at or beyond: a closed sum")]
-pub enum Limit {
+pub enum Boundary {
     /// Dead when the silence has lasted exactly as long as the limit.
     #[default]
     Inclusive,
@@ -134,7 +134,7 @@ pub struct KeepaliveConfig {
     reply_timeout: ReplyTimeout,
     max_unanswered: u32,
     silence: Duration,
-    silence_limit: Limit,
+    silence_boundary: Boundary,
     write_stall: Duration,
     forgive_stall: bool,
 }
@@ -173,7 +173,7 @@ impl KeepaliveConfig {
             reply_timeout: ReplyTimeout::Fixed(Duration::from_secs(10)),
             max_unanswered: 1,
             silence: Duration::ZERO,
-            silence_limit: Limit::Inclusive,
+            silence_boundary: Boundary::Inclusive,
             write_stall: Duration::from_secs(30),
             forgive_stall: true,
         }
@@ -344,20 +344,20 @@ impl KeepaliveConfig {
     }
 
     /// Whether [`silence`](Self::silence) is reached at its limit or only beyond. Default
-    /// [`Limit::Inclusive`].
+    /// [`Boundary::Inclusive`].
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use liveness::{KeepaliveConfig, Limit};
+    /// # use liveness::{KeepaliveConfig, keepalive::Boundary};
     /// let config = KeepaliveConfig::off().silence(Duration::from_secs(90));
     /// assert_eq!(
-    ///     config.silence_limit(Limit::Exclusive).detection_bound(),
+    ///     config.silence_boundary(Boundary::Exclusive).detection_bound(),
     ///     Some(Duration::new(90, 1)),
     /// );
     /// ```
     #[must_use]
-    pub const fn silence_limit(mut self, limit: Limit) -> Self {
-        self.silence_limit = limit;
+    pub const fn silence_boundary(mut self, boundary: Boundary) -> Self {
+        self.silence_boundary = boundary;
         self
     }
 
@@ -515,10 +515,12 @@ impl KeepaliveConfig {
 
     /// The passive limit as the first instant at which it is exceeded.
     pub(super) const fn silence_deadline(&self) -> Option<Duration> {
-        match (self.silence.is_zero(), self.silence_limit) {
+        match (self.silence.is_zero(), self.silence_boundary) {
             (true, _) => None,
-            (false, Limit::Inclusive) => Some(self.silence),
-            (false, Limit::Exclusive) => Some(self.silence.saturating_add(Duration::from_nanos(1))),
+            (false, Boundary::Inclusive) => Some(self.silence),
+            (false, Boundary::Exclusive) => {
+                Some(self.silence.saturating_add(Duration::from_nanos(1)))
+            }
         }
     }
 

@@ -11,12 +11,12 @@ mod preset;
 use std::time::{Duration, Instant};
 
 pub(crate) use config::splitmix;
-pub use config::{KeepaliveConfig, Limit, PingWhen, Proof};
+pub use config::{Boundary, KeepaliveConfig, PingWhen, Proof};
 pub use dead::{Cause, Dead};
 
 use crate::error::ConfigError;
 use crate::rtt::Rtt;
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 use crate::time::{earlier, later, reached};
 use pings::Pings;
 
@@ -45,12 +45,13 @@ pub enum KeepaliveEvent {
 /// What a pong turned out to be.
 ///
 /// ```
+/// use liveness::Answers;
 /// # use std::time::{Duration, Instant};
 /// # use liveness::{Keepalive, KeepaliveConfig, keepalive::Pong};
 /// # let now = Instant::now();
 /// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), now)?;
 /// // Allowed, a sign of life, and no answer to anything:
-/// assert_eq!(keepalive.on_pong(None, now), Pong::Unsolicited);
+/// assert_eq!(keepalive.on_pong(Answers::Oldest, now), Pong::Unsolicited);
 /// # Ok::<(), liveness::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -314,17 +315,18 @@ impl Keepalive {
     /// out.
     ///
     /// ```
+    /// use liveness::Answers;
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent, keepalive::Pong};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
     /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
     /// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(start + 20 * s) else { panic!() };
     /// keepalive.on_ping_sent(seq, start + 20 * s);
-    /// assert_eq!(keepalive.on_pong(Some(seq), start + 21 * s), Pong::Matched { rtt: s });
-    /// assert_eq!(keepalive.on_pong(Some(seq), start + 22 * s), Pong::Stale);
+    /// assert_eq!(keepalive.on_pong(Answers::Ping(seq), start + 21 * s), Pong::Matched { rtt: s });
+    /// assert_eq!(keepalive.on_pong(Answers::Ping(seq), start + 22 * s), Pong::Stale);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
-    pub fn on_pong(&mut self, answers: Option<Seq>, now: Instant) -> Pong {
+    pub fn on_pong(&mut self, answers: Answers, now: Instant) -> Pong {
         self.on_receive(now);
         let now = self.newest;
         let answered = self.pings.answered();

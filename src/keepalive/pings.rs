@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Pong;
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 
 /// How many pings are remembered with their time; the round trip of an older one is not measured.
 ///
@@ -50,10 +50,14 @@ impl Pings {
         self.sent_at[slot(seq.value())] = now;
     }
 
-    pub(super) fn on_pong(&mut self, answers: Option<Seq>, now: Instant) -> Pong {
+    pub(super) fn on_pong(&mut self, answers: Answers, now: Instant) -> Pong {
         let remembered = self.next.saturating_sub(REMEMBERED);
         let oldest = self.answered.max(remembered);
-        let seq = answers.map_or(oldest, Seq::value);
+        let seq = match answers {
+            Answers::Oldest => oldest,
+            Answers::Ping(seq) => seq.value(),
+            Answers::Nothing => return Pong::Unsolicited,
+        };
         if seq >= self.next {
             return Pong::Unsolicited;
         }

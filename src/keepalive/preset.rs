@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{KeepaliveConfig, Limit, PingWhen, Proof};
+use super::{Boundary, KeepaliveConfig, PingWhen, Proof};
 use crate::time::shorter;
 
 /// # Presets
@@ -54,7 +54,7 @@ impl KeepaliveConfig {
     pub const fn mqtt_broker(seconds: u16) -> Self {
         Self::off()
             .silence(Duration::from_millis(seconds as u64 * 1500))
-            .silence_limit(Limit::Exclusive)
+            .silence_boundary(Boundary::Exclusive)
     }
 
     /// Either side of an AMQP 0-9-1 connection whose negotiated heartbeat is `seconds`; 0 is off.

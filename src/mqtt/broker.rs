@@ -1,4 +1,4 @@
-//! [`BrokerKeepAlive`]: a broker's watch over one client.
+//! [`BrokerKeepalive`]: a broker's watch over one client.
 //!
 //! It does not stand on [`Keepalive`](crate::Keepalive), which is made for the side that asks: a broker
 //! has a million of these, so it holds one deadline and its scanner, and nothing else.
@@ -15,7 +15,7 @@ use crate::error::ConfigError;
 use crate::keepalive::{Cause, Dead};
 use crate::time::{SHORTEST, later};
 
-/// What [`BrokerKeepAlive::on_receive`] made of some bytes.
+/// What [`BrokerKeepalive::on_receive`] made of some bytes.
 ///
 /// ```
 /// # use liveness::mqtt::FromClient;
@@ -38,10 +38,10 @@ pub struct FromClient {
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use liveness::mqtt::{BrokerConfig, BrokerKeepAlive};
+/// use liveness::mqtt::{BrokerConfig, BrokerKeepalive};
 ///
 /// let start = Instant::now();
-/// let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+/// let mut watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
 /// let expired = watch.handle_timeout(start + Duration::from_secs(10)).unwrap();
 /// assert_eq!(expired.to_string(), "no CONNECT within 10s");
 /// # Ok::<(), liveness::ConfigError>(())
@@ -77,9 +77,9 @@ impl Expired {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Cause, mqtt::{BrokerConfig, BrokerKeepAlive}};
+    /// # use liveness::{Cause, mqtt::{BrokerConfig, BrokerKeepalive}};
     /// # let start = Instant::now();
-    /// # let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+    /// # let mut watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
     /// let expired = watch.handle_timeout(start + Duration::from_secs(10)).unwrap();
     /// assert_eq!(expired.dead().cause, Cause::Silent);
     /// # Ok::<(), liveness::ConfigError>(())
@@ -179,11 +179,11 @@ enum What {
 /// ```
 /// use std::time::{Duration, Instant};
 /// use bytes::BytesMut;
-/// use liveness::mqtt::{BrokerConfig, BrokerKeepAlive, ConnAck, Connect, Packet, PINGREQ, PINGRESP, Version};
+/// use liveness::mqtt::{BrokerConfig, BrokerKeepalive, ConnAck, Connect, Packet, PINGREQ, PINGRESP, Version};
 ///
 /// let start = Instant::now();
 /// let at = |millis| start + Duration::from_millis(millis);
-/// let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+/// let mut watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
 ///
 /// let mut connect = Connect::new(Version::V5, "meter 7");
 /// connect.keep_alive = 1;
@@ -209,7 +209,7 @@ enum What {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct BrokerKeepAlive {
+pub struct BrokerKeepalive {
     scanner: Scanner,
     newest: Instant,
     /// The last sign of life.
@@ -227,7 +227,7 @@ pub struct BrokerKeepAlive {
     is_over: bool,
 }
 
-impl BrokerKeepAlive {
+impl BrokerKeepalive {
     /// A connection that was accepted at `now` and is to open with a CONNECT.
     ///
     /// # Errors
@@ -235,9 +235,9 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive};
     /// let start = Instant::now();
-    /// let watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+    /// let watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
     /// assert_eq!(watch.poll_timeout(), Some(start + Duration::from_secs(10)));
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -276,9 +276,9 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive, PINGREQ};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive, PINGREQ};
     /// # let now = Instant::now();
-    /// # let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), now)?;
+    /// # let mut watch = BrokerKeepalive::new(BrokerConfig::new(), now)?;
     /// assert_eq!(
     ///     watch.on_receive(&PINGREQ, now).unwrap_err().to_string(),
     ///     "PINGREQ: the first packet is not CONNECT, at byte 0 \
@@ -329,9 +329,9 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive, ConnAck};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive, ConnAck};
     /// # let start = Instant::now();
-    /// # let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+    /// # let mut watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
     /// watch.on_receive(b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01c", start)?;
     /// let mut ack = ConnAck::new(0);
     /// ack.server_keep_alive = Some(10);
@@ -358,10 +358,10 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive, KeepAlivePolicy};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive, KeepAlivePolicy};
     /// # let start = Instant::now();
     /// let config = BrokerConfig::new().keep_alive(KeepAlivePolicy::AtMost(60));
-    /// let mut watch = BrokerKeepAlive::new(config, start)?;
+    /// let mut watch = BrokerKeepalive::new(config, start)?;
     /// watch.on_receive(b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3d\x00\x00\x01c", start)?; // 61 s
     /// assert_eq!(watch.server_keep_alive(), Some(60));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -375,8 +375,8 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive};
-    /// let watch = BrokerKeepAlive::new(BrokerConfig::new(), Instant::now())?;
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive};
+    /// let watch = BrokerKeepalive::new(BrokerConfig::new(), Instant::now())?;
     /// assert_eq!(watch.keep_alive(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -389,9 +389,9 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive};
     /// # let start = Instant::now();
-    /// let watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+    /// let watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
     /// let second = Duration::from_secs(1);
     /// assert_eq!(watch.silent_for(start + second), second);
     /// # Ok::<(), liveness::ConfigError>(())
@@ -405,8 +405,8 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive};
-    /// let watch = BrokerKeepAlive::new(BrokerConfig::new(), Instant::now())?;
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive};
+    /// let watch = BrokerKeepalive::new(BrokerConfig::new(), Instant::now())?;
     /// assert_eq!(watch.version(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -421,10 +421,10 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive, KeepAlivePolicy};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive, KeepAlivePolicy};
     /// # let start = Instant::now();
     /// let config = BrokerConfig::new().keep_alive(KeepAlivePolicy::AtMost(100));
-    /// let mut watch = BrokerKeepAlive::new(config, start)?;
+    /// let mut watch = BrokerKeepalive::new(config, start)?;
     /// let error = watch.on_receive(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x65\x00\x01c", start).unwrap_err();
     /// assert_eq!(watch.refusal(&error).unwrap()[..], [0x20, 0x02, 0x00, 0x02]);
     /// # Ok::<(), liveness::ConfigError>(())
@@ -453,8 +453,8 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive, reason};
-    /// let watch = BrokerKeepAlive::new(BrokerConfig::new(), Instant::now())?;
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive, reason};
+    /// let watch = BrokerKeepalive::new(BrokerConfig::new(), Instant::now())?;
     /// assert_eq!(watch.farewell(reason::KEEP_ALIVE_TIMEOUT), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -476,9 +476,9 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive};
     /// # let start = Instant::now();
-    /// # let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+    /// # let mut watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
     /// watch.on_receive(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", start)?;
     /// assert_eq!(watch.poll_timeout(), Some(start + Duration::new(90, 1)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -493,9 +493,9 @@ impl BrokerKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepAlive, Expired};
+    /// # use liveness::mqtt::{BrokerConfig, BrokerKeepalive, Expired};
     /// # let start = Instant::now();
-    /// # let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), start)?;
+    /// # let mut watch = BrokerKeepalive::new(BrokerConfig::new(), start)?;
     /// let limit = Duration::from_secs(10);
     /// assert_eq!(watch.handle_timeout(start + limit), Some(Expired::NoConnect { limit }));
     /// assert_eq!(watch.handle_timeout(start + 2 * limit), None);

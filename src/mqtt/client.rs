@@ -1,4 +1,4 @@
-//! [`ClientKeepAlive`]: a client's half of keep alive, on top of [`Keepalive`].
+//! [`ClientKeepalive`]: a client's half of keep alive, on top of [`Keepalive`].
 //!
 //! It reads along in both directions: the keep alive stands in the CONNECT that goes out, and the
 //! server's own, which overrides it, in the CONNACK that comes in.
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Limits, MqttError, Packet, PacketType, Scanner, Version};
 use crate::error::ConfigError;
 use crate::keepalive::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen, Pong, Proof};
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 use crate::time::shorter;
 
 /// How a client keeps its connection alive. The keep alive itself is in its CONNECT.
@@ -263,7 +263,7 @@ impl ClientConfig {
     }
 }
 
-/// What [`ClientKeepAlive::on_receive`] made of some bytes.
+/// What [`ClientKeepalive::on_receive`] made of some bytes.
 ///
 /// ```
 /// # use liveness::mqtt::FromServer;
@@ -322,7 +322,7 @@ impl Askers {
 /// processed: a PINGRESP may stand behind thousands of messages that the program has not got to. Then
 /// do what [`handle_timeout`](Self::handle_timeout) returns: send a PINGREQ, or take the verdict.
 /// Spurious, early and late calls are harmless; an older `now` counts as the newest seen. One
-/// `ClientKeepAlive` is for one connection.
+/// `ClientKeepalive` is for one connection.
 ///
 /// * The keep alive is the CONNECT's, or the Server Keep Alive of the CONNACK ([MQTT-3.1.2-21] of
 ///   MQTT 5), 0 meaning off in both.
@@ -338,11 +338,11 @@ impl Askers {
 /// ```
 /// use std::time::{Duration, Instant};
 /// use bytes::BytesMut;
-/// use liveness::{KeepaliveEvent, mqtt::{ClientConfig, ClientKeepAlive, Connect, PINGRESP, Version}};
+/// use liveness::{KeepaliveEvent, mqtt::{ClientConfig, ClientKeepalive, Connect, PINGRESP, Version}};
 ///
 /// let start = Instant::now();
 /// let at = |millis| start + Duration::from_millis(millis);
-/// let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), start)?;
+/// let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), start)?;
 ///
 /// let mut connect = Connect::new(Version::V3_1_1, "meter 7");
 /// connect.keep_alive = 10;
@@ -362,7 +362,7 @@ impl Askers {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct ClientKeepAlive {
+pub struct ClientKeepalive {
     keepalive: Keepalive,
     outgoing: Scanner,
     incoming: Scanner,
@@ -373,7 +373,7 @@ pub struct ClientKeepAlive {
     is_over: bool,
 }
 
-impl ClientKeepAlive {
+impl ClientKeepalive {
     /// A connection that is open since `now` and over which nothing has passed.
     ///
     /// # Errors
@@ -382,10 +382,10 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// let config = ClientConfig::new().max_unanswered(0);
     /// assert_eq!(
-    ///     ClientKeepAlive::new(config, Instant::now()).unwrap_err().to_string(),
+    ///     ClientKeepalive::new(config, Instant::now()).unwrap_err().to_string(),
     ///     "max_unanswered is 0: the first ping would be a verdict; the least is 1",
     /// );
     /// ```
@@ -413,9 +413,9 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
     /// keep_alive.on_send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", now)?;
     /// assert_eq!(keep_alive.keep_alive(), Some(60));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -454,9 +454,9 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
     /// assert_eq!(
     ///     keep_alive.on_receive(&[0xc0, 0x00], now).unwrap_err().to_string(),
     ///     "PINGREQ: a packet that only a client sends, at byte 0 \
@@ -487,7 +487,7 @@ impl ClientKeepAlive {
             Some(Packet::PingResp) => {
                 from.is_ours = self.askers.pop();
                 if from.is_ours {
-                    from.rtt = match self.keepalive.on_pong(None, now) {
+                    from.rtt = match self.keepalive.on_pong(Answers::Oldest, now) {
                         Pong::Matched { rtt } => Some(rtt),
                         Pong::Stale | Pong::Unsolicited => None,
                     };
@@ -510,9 +510,9 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::{KeepaliveEvent, mqtt::{ClientConfig, ClientKeepAlive}};
+    /// # use liveness::{KeepaliveEvent, mqtt::{ClientConfig, ClientKeepalive}};
     /// # let start = Instant::now();
-    /// # let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), start)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), start)?;
     /// keep_alive.on_write_blocked(start);
     /// let event = keep_alive.handle_timeout(start + Duration::from_secs(30));
     /// assert!(matches!(event, Some(KeepaliveEvent::Dead(_))));
@@ -527,9 +527,9 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::{Seq, mqtt::{ClientConfig, ClientKeepAlive}};
+    /// # use liveness::{Seq, mqtt::{ClientConfig, ClientKeepalive}};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
     /// keep_alive.on_ping_sent(Seq::new(7), now); // never asked for: its answer is taken out, no more
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -543,9 +543,9 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
     /// keep_alive.probe_now(now);
     /// assert_eq!(keep_alive.handle_timeout(now), None); // not connected
     /// # Ok::<(), liveness::ConfigError>(())
@@ -561,9 +561,9 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
     /// keep_alive.on_send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", now)?;
     /// keep_alive.on_receive(&[0x20, 0x02, 0x00, 0x00], now)?;
     /// assert!(keep_alive.may_ping());
@@ -581,8 +581,8 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
-    /// let keep_alive = ClientKeepAlive::new(ClientConfig::new(), Instant::now())?;
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
     /// assert_eq!(keep_alive.keep_alive(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -595,8 +595,8 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
-    /// let keep_alive = ClientKeepAlive::new(ClientConfig::new(), Instant::now())?;
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
     /// assert_eq!(keep_alive.version(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -612,8 +612,8 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
-    /// let keep_alive = ClientKeepAlive::new(ClientConfig::new(), Instant::now())?;
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
     /// assert_eq!(keep_alive.poll_timeout(), None); // no CONNECT, no promise
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -632,9 +632,9 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Cause, KeepaliveEvent, mqtt::{ClientConfig, ClientKeepAlive}};
+    /// # use liveness::{Cause, KeepaliveEvent, mqtt::{ClientConfig, ClientKeepalive}};
     /// # let start = Instant::now();
-    /// # let mut keep_alive = ClientKeepAlive::new(ClientConfig::new(), start)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), start)?;
     /// keep_alive.on_send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", start)?;
     /// // The broker accepted the connection, or its kernel did; a CONNACK never comes.
     /// let event = keep_alive.handle_timeout(start + Duration::from_secs(10));
@@ -653,8 +653,8 @@ impl ClientKeepAlive {
     ///
     /// ```
     /// # use std::time::Instant;
-    /// # use liveness::mqtt::{ClientConfig, ClientKeepAlive};
-    /// let keep_alive = ClientKeepAlive::new(ClientConfig::new(), Instant::now())?;
+    /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
     /// assert_eq!(keep_alive.dead(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```

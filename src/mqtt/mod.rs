@@ -7,8 +7,8 @@
 //! | you write | take |
 //! | --- | --- |
 //! | nothing: you have a library, and its socket | [`Wire`] for [`KeepaliveStream`](crate::io::KeepaliveStream) |
-//! | a client | [`ClientKeepAlive`]: when to send PINGREQ, and when the broker is dead |
-//! | a broker | [`BrokerKeepAlive`] a connection: the 1.5 keep alives, the CONNECT that never comes, packets that dribble |
+//! | a client | [`ClientKeepalive`]: when to send PINGREQ, and when the broker is dead |
+//! | a broker | [`BrokerKeepalive`] a connection: the 1.5 keep alives, the CONNECT that never comes, packets that dribble |
 //! | | [`Sessions`] for all of them: who takes over whom, and which will is due when |
 //! | a proxy | the broker's half towards the client, a [`Scanner`] for what the server answers |
 //! | something else | [`Scanner`]: where packets begin and end, in any chunking, without buffering them |
@@ -34,9 +34,9 @@ mod packet;
 mod sessions;
 mod wire;
 
-pub use broker::{BrokerKeepAlive, Expired, FromClient};
+pub use broker::{BrokerKeepalive, Expired, FromClient};
 pub use broker_config::{BrokerConfig, KeepAlivePolicy, PartialPacket};
-pub use client::{ClientConfig, ClientKeepAlive, FromServer};
+pub use client::{ClientConfig, ClientKeepalive, FromServer};
 pub use packet::{
     ConnAck, Connect, Disconnect, Limits, MqttError, Packet, PacketType, Rule, Scanner, UnderWay,
     Version, Will, reason,

@@ -8,8 +8,8 @@ use super::client::Askers;
 use super::packet::borders::Borders;
 use super::{ClientConfig, ConnAck, Connect, PINGREQ, PINGRESP, Packet, PacketType, Scanner};
 use crate::io::Incoming;
-use crate::keepalive::{KeepaliveConfig, Limit, PingWhen, Proof};
-use crate::seq::Seq;
+use crate::keepalive::{Boundary, KeepaliveConfig, PingWhen, Proof};
+use crate::seq::{Answers, Seq};
 
 /// The packets of an MQTT connection, versions 3.1, 3.1.1 and 5, for
 /// [`KeepaliveStream`](crate::io::KeepaliveStream): keep alive *below* any client or broker.
@@ -35,7 +35,7 @@ use crate::seq::Seq;
 /// * A client that sends no byte for 1.5 keep alives is [`Silent`](crate::Cause::Silent):
 ///   [MQTT-3.1.2-24] of 3.1.1, [MQTT-3.1.2-22] of 5. Reads fail then, which to the library is a network
 ///   failure, and so it publishes the will. Never early, and a sixteenth of it late at most;
-///   [`BrokerKeepAlive`](super::BrokerKeepAlive) is exact.
+///   [`BrokerKeepalive`](super::BrokerKeepalive) is exact.
 /// * The keep alive is the one in the CONNECT, or in the CONNACK that the library answers.
 /// * Nothing is put in or taken out. PINGREQs pass, because every broker answers them, and two answers
 ///   to one question would be one too many.
@@ -310,7 +310,7 @@ impl crate::io::Wire for Wire {
                         self.asked.pop();
                         return Incoming::Pong {
                             len: PINGRESP.len(),
-                            answers: None,
+                            answers: Answers::Oldest,
                         };
                     }
                 }
@@ -344,7 +344,7 @@ fn watching(config: &KeepaliveConfig, keep_alive: u16) -> KeepaliveConfig {
         .ping_when(PingWhen::Never)
         .proof(Proof::AnyBytes)
         .silence(limit)
-        .silence_limit(Limit::Exclusive)
+        .silence_boundary(Boundary::Exclusive)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ const ABSORBED_AT_ONCE: u32 = 32;
 /// ```
 /// use std::time::Duration;
 /// use futures::{SinkExt, StreamExt, channel::mpsc};
-/// use liveness::{Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
+/// use liveness::{Answers, Error, Inbound, KeepaliveConfig, PingPong, Protocol, Seq, Tokio};
 ///
 /// /// Numbers, of which 0 is a ping and 1 its answer.
 /// struct Numbers;
@@ -69,7 +69,7 @@ const ABSORBED_AT_ONCE: u32 = 32;
 ///     fn classify(&mut self, number: u32) -> Inbound<u32> {
 ///         match number {
 ///             0 => Inbound::Ping { reply: Some(1) },
-///             1 => Inbound::Pong(None),
+///             1 => Inbound::Pong(Answers::Oldest),
 ///             data => Inbound::Data(data),
 ///         }
 ///     }

@@ -1,6 +1,6 @@
 //! [`Protocol`]: how a message type says ping and pong.
 
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 
 /// Tells [`PingPong`](crate::PingPong) how a message type says ping and pong.
 ///
@@ -11,7 +11,7 @@ use crate::seq::Seq;
 /// below answers by itself.
 ///
 /// ```
-/// use liveness::{Inbound, Protocol, Seq};
+/// use liveness::{Answers, Inbound, Protocol, Seq};
 ///
 /// /// Lines of text: `PING 7` is answered with `PONG 7`.
 /// struct Lines;
@@ -28,13 +28,13 @@ use crate::seq::Seq;
 ///             return Inbound::Ping { reply: Some(format!("PONG {seq}")) };
 ///         }
 ///         match line.strip_prefix("PONG ") {
-///             Some(seq) => Inbound::Pong(seq.parse().ok().map(Seq::new)),
+///             Some(seq) => Inbound::Pong(seq.parse().map_or(Answers::Nothing, Answers::Ping)),
 ///             None => Inbound::Data(line),
 ///         }
 ///     }
 /// }
 ///
-/// assert_eq!(Lines.classify("PONG 7".into()), Inbound::Pong(Some(Seq::new(7))));
+/// assert_eq!(Lines.classify("PONG 7".into()), Inbound::Pong(Answers::Ping(Seq::new(7))));
 /// assert_eq!(Lines.classify("hello".into()), Inbound::Data("hello".into()));
 /// ```
 pub trait Protocol {
@@ -83,5 +83,5 @@ pub enum Inbound<M> {
         reply: Option<M>,
     },
     /// A pong, with the number of the ping it answers; `None` where the protocol carries none.
-    Pong(Option<Seq>),
+    Pong(Answers),
 }

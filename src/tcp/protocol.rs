@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Frame;
 use crate::ping_pong::{Inbound, Protocol};
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 
 /// The [`Protocol`] of [`Frame`]s: what is a ping, what is a pong, and what they carry.
 ///
@@ -122,7 +122,7 @@ impl<P> Protocol for Frames<P> {
             }
             Frame::Pong { seq, .. } => {
                 self.show(frame);
-                Inbound::Pong(Some(seq))
+                Inbound::Pong(Answers::Ping(seq))
             }
         }
     }

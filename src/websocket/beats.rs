@@ -1,9 +1,9 @@
-//! [`Beats`]: how a text says ping and pong, and the two ways that are in common use.
+//! [`TextHeartbeat`]: how a text says ping and pong, and the two ways that are in common use.
 
 use std::borrow::Cow;
 
-use super::{UNASKED, json};
-use crate::seq::Seq;
+use super::json;
+use crate::seq::{Answers, Seq};
 
 /// How a text message says ping and pong.
 ///
@@ -14,35 +14,35 @@ use crate::seq::Seq;
 /// in; what it does not know is `None`, and passes untouched.
 ///
 /// ```
-/// use liveness::Seq;
-/// use liveness::websocket::{Beat, Beats};
+/// use liveness::{Answers, Seq};
+/// use liveness::websocket::{TextBeat, TextHeartbeat};
 ///
 /// /// `{"op":"ping","t":7}` is answered with `{"op":"pong","t":7}`.
 /// struct Exchange;
 ///
-/// impl Beats for Exchange {
+/// impl TextHeartbeat for Exchange {
 ///     fn ping(&mut self, seq: Seq) -> String {
 ///         format!(r#"{{"op":"ping","t":{}}}"#, seq.value())
 ///     }
 ///
-///     fn read(&mut self, text: &str) -> Option<Beat> {
+///     fn read(&mut self, text: &str) -> Option<TextBeat> {
 ///         if let Some(rest) = text.strip_prefix(r#"{"op":"ping""#) {
-///             return Some(Beat::Ping { reply: Some(format!(r#"{{"op":"pong"{rest}"#)) });
+///             return Some(TextBeat::Ping { reply: Some(format!(r#"{{"op":"pong"{rest}"#)) });
 ///         }
 ///         let number = text.strip_prefix(r#"{"op":"pong","t":"#)?.strip_suffix('}')?;
-///         Some(Beat::Pong(number.parse().ok().map(Seq::new)))
+///         Some(TextBeat::Pong(number.parse().map_or(Answers::Nothing, Answers::Ping)))
 ///     }
 /// }
 ///
-/// assert_eq!(Exchange.read(r#"{"op":"pong","t":7}"#), Some(Beat::Pong(Some(Seq::new(7)))));
+/// assert_eq!(Exchange.read(r#"{"op":"pong","t":7}"#), Some(TextBeat::Pong(Answers::Ping(Seq::new(7)))));
 /// assert_eq!(Exchange.read(r#"{"op":"trade"}"#), None);
 /// ```
-pub trait Beats {
+pub trait TextHeartbeat {
     /// The ping with the number `seq`.
     ///
     /// ```
     /// # use liveness::Seq;
-    /// use liveness::websocket::{Beats, Json};
+    /// use liveness::websocket::{TextHeartbeat, Json};
     /// assert_eq!(Json::new().ping(Seq::new(7)), r#"{"type":"ping","id":7}"#);
     /// ```
     fn ping(&mut self, seq: Seq) -> String;
@@ -50,26 +50,27 @@ pub trait Beats {
     /// What a text that came in is, or `None` when it is no heartbeat.
     ///
     /// ```
-    /// use liveness::websocket::{Beat, Beats, Fixed};
+    /// use liveness::websocket::{TextBeat, TextHeartbeat, Fixed};
     /// let mut beats = Fixed::new("ping", "pong");
-    /// assert_eq!(beats.read("ping"), Some(Beat::Ping { reply: Some("pong".into()) }));
+    /// assert_eq!(beats.read("ping"), Some(TextBeat::Ping { reply: Some("pong".into()) }));
     /// assert_eq!(beats.read("pinging"), None);
     /// ```
-    fn read(&mut self, text: &str) -> Option<Beat>;
+    fn read(&mut self, text: &str) -> Option<TextBeat>;
 }
 
-/// A heartbeat that came in as text, by its [`Beats`].
+/// A heartbeat that came in as text, by its [`TextHeartbeat`].
 ///
 /// ```
-/// # use liveness::websocket::Beat;
-/// assert_ne!(Beat::Ping { reply: None }, Beat::Pong(None));
+/// use liveness::Answers;
+/// # use liveness::websocket::TextBeat;
+/// assert_ne!(TextBeat::Ping { reply: None }, TextBeat::Pong(Answers::Oldest));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
     reason = "a question or an answer: a closed sum"
 )]
-pub enum Beat {
+pub enum TextBeat {
     /// The peer asks. `reply` is sent back, if there is one.
     Ping {
         /// The answer.
@@ -77,7 +78,7 @@ pub enum Beat {
     },
     /// The peer answers, with the number of the ping; `None` where there are no numbers: then it
     /// answers the oldest ping that is open.
-    Pong(Option<Seq>),
+    Pong(Answers),
 }
 
 /// Two fixed texts, such as `ping` and `pong`, or Engine.IO's `2` and `3`.
@@ -89,13 +90,13 @@ pub enum Beat {
 /// two such peers would otherwise answer each other for ever.
 ///
 /// ```
-/// # use liveness::Seq;
-/// use liveness::websocket::{Beat, Beats, Fixed};
+/// # use liveness::{Answers, Seq};
+/// use liveness::websocket::{TextBeat, TextHeartbeat, Fixed};
 ///
 /// let mut beats = Fixed::new("2", "3");
 /// assert_eq!(beats.ping(Seq::new(7)), "2");
-/// assert_eq!(beats.read("3"), Some(Beat::Pong(None)));
-/// assert_eq!(Fixed::new("tick", "tick").read("tick"), Some(Beat::Pong(None)));
+/// assert_eq!(beats.read("3"), Some(TextBeat::Pong(Answers::Oldest)));
+/// assert_eq!(Fixed::new("tick", "tick").read("tick"), Some(TextBeat::Pong(Answers::Oldest)));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
@@ -119,16 +120,16 @@ impl Fixed {
     }
 }
 
-impl Beats for Fixed {
+impl TextHeartbeat for Fixed {
     fn ping(&mut self, _seq: Seq) -> String {
         self.ping.to_string()
     }
 
-    fn read(&mut self, text: &str) -> Option<Beat> {
+    fn read(&mut self, text: &str) -> Option<TextBeat> {
         if text == self.pong {
-            return Some(Beat::Pong(None));
+            return Some(TextBeat::Pong(Answers::Oldest));
         }
-        (text == self.ping).then(|| Beat::Ping {
+        (text == self.ping).then(|| TextBeat::Ping {
             reply: Some(self.pong.to_string()),
         })
     }
@@ -153,13 +154,13 @@ impl Beats for Fixed {
 /// ```
 ///
 /// ```
-/// # use liveness::Seq;
-/// use liveness::websocket::{Beat, Beats, Json};
+/// # use liveness::{Answers, Seq};
+/// use liveness::websocket::{TextBeat, TextHeartbeat, Json};
 ///
 /// let mut beats = Json::new();
-/// assert_eq!(beats.read(r#"{"id": 7, "type": "pong"}"#), Some(Beat::Pong(Some(Seq::new(7)))));
+/// assert_eq!(beats.read(r#"{"id": 7, "type": "pong"}"#), Some(TextBeat::Pong(Answers::Ping(Seq::new(7)))));
 /// let reply = Some(r#"{"type":"pong","id":"a1"}"#.into());
-/// assert_eq!(beats.read(r#"{"type":"ping","id":"a1"}"#), Some(Beat::Ping { reply }));
+/// assert_eq!(beats.read(r#"{"type":"ping","id":"a1"}"#), Some(TextBeat::Ping { reply }));
 /// assert_eq!(beats.read(r#"{"type":"chat","id":7}"#), None);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -186,25 +187,27 @@ impl Json {
     }
 }
 
-impl Beats for Json {
+impl TextHeartbeat for Json {
     fn ping(&mut self, seq: Seq) -> String {
         format!(r#"{{"type":"ping","id":{}}}"#, seq.value())
     }
 
-    fn read(&mut self, text: &str) -> Option<Beat> {
+    fn read(&mut self, text: &str) -> Option<TextBeat> {
         if text.len() > Self::LONGEST {
             return None;
         }
         let members = json::members(text)?;
         match (members.kind?, members.id) {
-            ("ping", Some(id)) => Some(Beat::Ping {
+            ("ping", Some(id)) => Some(TextBeat::Ping {
                 reply: Some(format!(r#"{{"type":"pong","id":{id}}}"#)),
             }),
-            ("ping", None) => Some(Beat::Ping {
+            ("ping", None) => Some(TextBeat::Ping {
                 reply: Some(r#"{"type":"pong"}"#.to_owned()),
             }),
-            ("pong", Some(id)) => Some(Beat::Pong(Some(id.parse().map_or(UNASKED, Seq::new)))),
-            ("pong", None) => Some(Beat::Pong(None)),
+            ("pong", Some(id)) => Some(TextBeat::Pong(
+                id.parse().map_or(Answers::Nothing, Answers::Ping),
+            )),
+            ("pong", None) => Some(TextBeat::Pong(Answers::Oldest)),
             _ => None,
         }
     }
@@ -219,7 +222,10 @@ mod tests {
     fn two_peers_with_one_text_do_not_answer_each_other_for_ever() {
         let mut tick = Fixed::new("tick", "tick");
         let text = tick.ping(Seq::new(0));
-        assert!(matches!(tick.read(&text), Some(Beat::Pong(None))));
+        assert!(matches!(
+            tick.read(&text),
+            Some(TextBeat::Pong(Answers::Oldest))
+        ));
     }
 
     #[test]
@@ -242,7 +248,7 @@ mod tests {
             ),
         ] {
             let reply = Some(pong.to_owned());
-            assert_eq!(Json.read(ping), Some(Beat::Ping { reply }), "{ping}");
+            assert_eq!(Json.read(ping), Some(TextBeat::Ping { reply }), "{ping}");
             assert!(serde_json::from_str::<serde_json::Value>(pong).is_ok());
         }
     }
@@ -251,7 +257,11 @@ mod tests {
     fn foreign_pongs_answer_nothing() {
         for id in ["-1", "1.5", "1e3", "\"7\"", "18446744073709551616"] {
             let pong = format!(r#"{{"type":"pong","id":{id}}}"#);
-            assert_eq!(Json.read(&pong), Some(Beat::Pong(Some(UNASKED))), "{id}");
+            assert_eq!(
+                Json.read(&pong),
+                Some(TextBeat::Pong(Answers::Nothing)),
+                "{id}"
+            );
         }
     }
 
@@ -268,10 +278,10 @@ mod tests {
         fn a_ping_comes_back_as_its_pong(number in any::<u64>()) {
             let (mut ours, mut theirs) = (Json::new(), Json::new());
             let ping = ours.ping(Seq::new(number));
-            let Some(Beat::Ping { reply: Some(pong) }) = theirs.read(&ping) else {
+            let Some(TextBeat::Ping { reply: Some(pong) }) = theirs.read(&ping) else {
                 return Err(TestCaseError::fail(ping));
             };
-            prop_assert_eq!(ours.read(&pong), Some(Beat::Pong(Some(Seq::new(number)))));
+            prop_assert_eq!(ours.read(&pong), Some(TextBeat::Pong(Answers::Ping(Seq::new(number)))));
         }
 
         /// A reply is JSON whenever the ping was.
@@ -279,7 +289,7 @@ mod tests {
         fn replies_are_json(id in any::<f64>(), text in ".{0,20}") {
             for id in [serde_json::Value::from(id), text.clone().into()] {
                 let ping = serde_json::json!({ "type": "ping", "id": id }).to_string();
-                if let Some(Beat::Ping { reply: Some(pong) }) = Json.read(&ping) {
+                if let Some(TextBeat::Ping { reply: Some(pong) }) = Json.read(&ping) {
                     let expected = format!(r#"{{"type":"pong","id":{id}}}"#);
                     prop_assert_eq!(&pong, &expected);
                     prop_assert!(serde_json::from_str::<serde_json::Value>(&pong).is_ok());

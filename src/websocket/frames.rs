@@ -6,10 +6,9 @@ use std::hash::BuildHasher;
 use bytes::Bytes;
 use tungstenite::Message;
 
-use super::UNASKED;
 use crate::error::ConfigError;
 use crate::ping_pong::{Inbound, Protocol};
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 
 /// The most a control frame carries (RFC 6455, 5.5).
 const MOST_PAYLOAD: usize = 125;
@@ -35,12 +34,12 @@ const MOST_DIGITS: usize = 20;
 ///
 /// ```
 /// use liveness::websocket::Frames;
-/// use liveness::{Inbound, Protocol, Seq};
+/// use liveness::{Answers, Inbound, Protocol, Seq};
 /// use tungstenite::Message;
 ///
 /// let mut frames = Frames::new();
 /// let Message::Ping(payload) = frames.ping(Seq::new(17)) else { panic!() };
-/// assert_eq!(frames.classify(Message::Pong(payload)), Inbound::Pong(Some(Seq::new(17))));
+/// assert_eq!(frames.classify(Message::Pong(payload)), Inbound::Pong(Answers::Ping(Seq::new(17))));
 /// assert_eq!(frames.classify(Message::Ping("hi".into())), Inbound::Ping { reply: None });
 /// assert_eq!(frames.classify("hi".into()), Inbound::Data("hi".into()));
 /// ```
@@ -133,7 +132,10 @@ impl Protocol for Frames {
     fn classify(&mut self, message: Message) -> Inbound<Message> {
         match message {
             Message::Ping(_) => Inbound::Ping { reply: None },
-            Message::Pong(payload) => Inbound::Pong(Some(self.number(&payload).unwrap_or(UNASKED))),
+            Message::Pong(payload) => Inbound::Pong(
+                self.number(&payload)
+                    .map_or(Answers::Nothing, Answers::Ping),
+            ),
             data => Inbound::Data(data),
         }
     }
@@ -150,8 +152,11 @@ mod tests {
             panic!("not a ping")
         };
         let pong = Message::Pong(payload);
-        assert_eq!(ours.classify(pong.clone()), Inbound::Pong(Some(UNASKED)));
-        assert_eq!(theirs.classify(pong), Inbound::Pong(Some(Seq::new(0))));
+        assert_eq!(ours.classify(pong.clone()), Inbound::Pong(Answers::Nothing));
+        assert_eq!(
+            theirs.classify(pong),
+            Inbound::Pong(Answers::Ping(Seq::new(0)))
+        );
     }
 
     #[test]
@@ -174,17 +179,17 @@ mod tests {
             let pong = Message::Pong(payload.into());
             assert_eq!(
                 frames.classify(pong),
-                Inbound::Pong(Some(UNASKED)),
+                Inbound::Pong(Answers::Nothing),
                 "{payload:?}"
             );
         }
         for number in [0, 1, 10, u64::MAX - 1] {
             let seq = Seq::new(number);
             let pong = Message::Pong(frames.payload(seq));
-            assert_eq!(frames.classify(pong), Inbound::Pong(Some(seq)));
+            assert_eq!(frames.classify(pong), Inbound::Pong(Answers::Ping(seq)));
         }
         let invalid = Message::Pong(Bytes::from_static(b"p\xff"));
-        assert_eq!(frames.classify(invalid), Inbound::Pong(Some(UNASKED)));
+        assert_eq!(frames.classify(invalid), Inbound::Pong(Answers::Nothing));
     }
 
     #[test]

@@ -31,7 +31,7 @@
 //! | you have | take |
 //! | --- | --- |
 //! | a `WebSocketStream` | [`Frames`] in a [`PingPong`](crate::PingPong) |
-//! | browsers as clients | [`Text`] in a [`PingPong`](crate::PingPong), with [`Json`], [`Fixed`] or your own [`Beats`] |
+//! | browsers as clients | [`Text`] in a [`PingPong`](crate::PingPong), with [`Json`], [`Fixed`] or your own [`TextHeartbeat`] |
 //! | another library's messages, as `axum`'s | [`Text::over`], or a [`Protocol`](crate::Protocol) of a dozen lines: `examples/axum_dashboard` |
 //! | a library that keeps its stream to itself | [`Wire`] in a [`KeepaliveStream`](crate::io::KeepaliveStream), below it |
 //!
@@ -118,13 +118,8 @@ mod json;
 mod text;
 mod wire;
 
-pub use beats::{Beat, Beats, Fixed, Json};
+pub use beats::{Fixed, Json, TextBeat, TextHeartbeat};
 pub use close::{CLOSE_CODE, close_frame, close_reason, farewell};
 pub use frames::Frames;
 pub use text::{Content, Text};
 pub use wire::Wire;
-
-use crate::seq::Seq;
-
-/// The number of no ping: a pong with it is life, and answers nothing.
-const UNASKED: Seq = Seq::new(u64::MAX);

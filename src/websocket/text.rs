@@ -4,10 +4,9 @@ use std::fmt;
 
 use tungstenite::Message;
 
-use super::UNASKED;
-use super::beats::{Beat, Beats};
+use super::beats::{TextBeat, TextHeartbeat};
 use crate::ping_pong::{Inbound, Protocol};
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 
 /// What a message of some WebSocket library holds, as far as a heartbeat cares; see
 /// [`Text::over`].
@@ -45,7 +44,7 @@ pub enum Content<'a> {
 /// Heartbeats as text messages: the [`Protocol`] for browsers, whose scripts can neither send nor
 /// see ping frames.
 ///
-/// How a text says ping and pong is up to its [`Beats`]: [`Json`](super::Json),
+/// How a text says ping and pong is up to its [`TextHeartbeat`]: [`Json`](super::Json),
 /// [`Fixed`](super::Fixed), or your own. All other messages pass untouched, in their order. It asks
 /// and it answers, so it serves as client and as server.
 ///
@@ -56,13 +55,13 @@ pub enum Content<'a> {
 ///
 /// ```
 /// use liveness::websocket::{Json, Text};
-/// use liveness::{Inbound, Protocol, Seq};
+/// use liveness::{Answers, Inbound, Protocol, Seq};
 /// use tungstenite::Message;
 ///
 /// let mut text = Text::new(Json::new());
 /// assert_eq!(text.ping(Seq::new(7)), Message::text(r#"{"type":"ping","id":7}"#));
 /// let pong = Message::text(r#"{"type":"pong","id":7}"#);
-/// assert_eq!(text.classify(pong), Inbound::Pong(Some(Seq::new(7))));
+/// assert_eq!(text.classify(pong), Inbound::Pong(Answers::Ping(Seq::new(7))));
 /// assert_eq!(text.classify("hi".into()), Inbound::Data("hi".into()));
 /// ```
 #[derive(Clone)]
@@ -72,7 +71,7 @@ pub struct Text<B, M = Message> {
     content: fn(&M) -> Content<'_>,
 }
 
-impl<B: Beats> Text<B> {
+impl<B: TextHeartbeat> Text<B> {
     /// Heartbeats in `tungstenite`'s messages.
     ///
     /// ```
@@ -91,7 +90,7 @@ impl<B: Beats> Text<B> {
     }
 }
 
-impl<B: Beats, M> Text<B, M> {
+impl<B: TextHeartbeat, M> Text<B, M> {
     /// Heartbeats in the messages of any other library: `wrap` makes a message of a text, `content`
     /// looks into one.
     ///
@@ -117,7 +116,7 @@ impl<B: Beats, M> Text<B, M> {
     }
 }
 
-impl<B: Beats, M> Protocol for Text<B, M> {
+impl<B: TextHeartbeat, M> Protocol for Text<B, M> {
     type Message = M;
 
     fn ping(&mut self, seq: Seq) -> M {
@@ -127,15 +126,15 @@ impl<B: Beats, M> Protocol for Text<B, M> {
     fn classify(&mut self, message: M) -> Inbound<M> {
         let beat = match (self.content)(&message) {
             Content::Text(text) => self.beats.read(text),
-            Content::PingFrame => Some(Beat::Ping { reply: None }),
-            Content::PongFrame => Some(Beat::Pong(Some(UNASKED))),
+            Content::PingFrame => Some(TextBeat::Ping { reply: None }),
+            Content::PongFrame => Some(TextBeat::Pong(Answers::Nothing)),
             Content::Other => None,
         };
         match beat {
-            Some(Beat::Ping { reply }) => Inbound::Ping {
+            Some(TextBeat::Ping { reply }) => Inbound::Ping {
                 reply: reply.map(self.wrap),
             },
-            Some(Beat::Pong(seq)) => Inbound::Pong(seq),
+            Some(TextBeat::Pong(seq)) => Inbound::Pong(seq),
             None => Inbound::Data(message),
         }
     }
@@ -161,7 +160,10 @@ mod tests {
         let Inbound::Ping { reply: Some(pong) } = answers.classify(ping) else {
             panic!("not a ping that is answered")
         };
-        assert_eq!(asks.classify(pong), Inbound::Pong(Some(Seq::new(41))));
+        assert_eq!(
+            asks.classify(pong),
+            Inbound::Pong(Answers::Ping(Seq::new(41)))
+        );
     }
 
     #[test]
@@ -184,7 +186,7 @@ mod tests {
         let ping = Message::Ping("x".into());
         assert_eq!(text.classify(ping), Inbound::Ping { reply: None });
         let pong = Message::Pong("x".into());
-        assert_eq!(text.classify(pong), Inbound::Pong(Some(UNASKED)));
+        assert_eq!(text.classify(pong), Inbound::Pong(Answers::Nothing));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use liveness::keepalive::Boundary;
 use liveness::keepalive::Pong;
 use liveness::{
-    Cause, ConfigError, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Limit, PingWhen, Proof,
+    Answers, Cause, ConfigError, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen, Proof,
     Seq,
 };
 
@@ -88,7 +89,7 @@ mod directions {
     #[test]
     fn a_pong_is_received_bytes() {
         let mut keepalive = keepalive(KeepaliveConfig::mqtt_broker(2));
-        assert_eq!(keepalive.on_pong(None, at(2)), Pong::Unsolicited);
+        assert_eq!(keepalive.on_pong(Answers::Oldest, at(2)), Pong::Unsolicited);
         assert_eq!(
             keepalive.poll_timeout(),
             Some(at(5) + Duration::from_nanos(1))
@@ -101,19 +102,19 @@ mod directions {
         let seq = ping(&mut keepalive, at(10));
         keepalive.on_receive(at(11));
         assert_eq!(
-            keepalive.on_pong(Some(Seq::new(77)), at(12)),
+            keepalive.on_pong(Answers::Ping(Seq::new(77)), at(12)),
             Pong::Unsolicited
         );
         let mut babbling = keepalive.clone();
         assert_eq!(dead(&mut babbling, at(14)).silent_for, 2 * SECOND);
 
         assert_eq!(
-            keepalive.on_pong(Some(seq), at(13)),
+            keepalive.on_pong(Answers::Ping(seq), at(13)),
             Pong::Matched { rtt: 3 * SECOND }
         );
         assert_eq!(keepalive.handle_timeout(at(14)), None);
         // The same pong once more proves nothing.
-        assert_eq!(keepalive.on_pong(Some(seq), at(20)), Pong::Stale);
+        assert_eq!(keepalive.on_pong(Answers::Ping(seq), at(20)), Pong::Stale);
         assert_eq!(keepalive.poll_timeout(), Some(at(23)));
     }
 
@@ -140,7 +141,7 @@ mod questions {
         keepalive.on_ping_sent(seq, at(70));
         assert_eq!(keepalive.poll_timeout(), Some(at(74)));
         assert_eq!(
-            keepalive.on_pong(Some(seq), at(71)),
+            keepalive.on_pong(Answers::Ping(seq), at(71)),
             Pong::Matched { rtt: SECOND }
         );
     }
@@ -152,7 +153,14 @@ mod questions {
                 let mut keepalive = keepalive(plain().proof(proof));
                 let seq = asked(&mut keepalive, at(10));
                 // The reading task is faster than the writing one.
-                let pong = keepalive.on_pong(numbered.then_some(seq), at(11));
+                let pong = keepalive.on_pong(
+                    if numbered {
+                        Answers::Ping(seq)
+                    } else {
+                        Answers::Oldest
+                    },
+                    at(11),
+                );
                 assert_eq!(pong, Pong::Matched { rtt: SECOND });
                 keepalive.on_ping_sent(seq, at(12));
                 assert_eq!(keepalive.handle_timeout(at(20)), None);
@@ -179,7 +187,7 @@ mod questions {
             keepalive.on_receive(at(morning));
             ping(&mut keepalive, at(morning + 10));
             let again = ping(&mut keepalive, at(morning + 14));
-            keepalive.on_pong(Some(again), at(morning + 15));
+            keepalive.on_pong(Answers::Ping(again), at(morning + 15));
         }
         assert_eq!(keepalive.dead(), None);
     }
@@ -194,10 +202,13 @@ mod questions {
             ping(&mut keepalive, at(now));
         }
         // So late that when it left is forgotten; but nobody else could have said it.
-        assert_eq!(keepalive.on_pong(Some(first), at(now)), Pong::Stale);
+        assert_eq!(
+            keepalive.on_pong(Answers::Ping(first), at(now)),
+            Pong::Stale
+        );
         assert_eq!(keepalive.handle_timeout(at(now + 4)), None);
         assert_eq!(
-            keepalive.on_pong(Some(first.next().next().next()), at(now + 4)),
+            keepalive.on_pong(Answers::Ping(first.next().next().next()), at(now + 4)),
             Pong::Matched { rtt: 16 * SECOND }
         );
     }
@@ -208,14 +219,17 @@ mod questions {
         ping(&mut keepalive, at(10));
         ping(&mut keepalive, at(14));
         assert_eq!(
-            keepalive.on_pong(None, at(15)),
+            keepalive.on_pong(Answers::Oldest, at(15)),
             Pong::Matched { rtt: 5 * SECOND }
         );
         assert_eq!(
-            keepalive.on_pong(None, at(16)),
+            keepalive.on_pong(Answers::Oldest, at(16)),
             Pong::Matched { rtt: 2 * SECOND }
         );
-        assert_eq!(keepalive.on_pong(None, at(17)), Pong::Unsolicited);
+        assert_eq!(
+            keepalive.on_pong(Answers::Oldest, at(17)),
+            Pong::Unsolicited
+        );
     }
 
     #[test]
@@ -224,10 +238,10 @@ mod questions {
         let first = ping(&mut keepalive, at(10));
         let second = ping(&mut keepalive, at(14));
         assert_eq!(
-            keepalive.on_pong(Some(second), at(15)),
+            keepalive.on_pong(Answers::Ping(second), at(15)),
             Pong::Matched { rtt: SECOND }
         );
-        assert_eq!(keepalive.on_pong(Some(first), at(15)), Pong::Stale);
+        assert_eq!(keepalive.on_pong(Answers::Ping(first), at(15)), Pong::Stale);
     }
 
     #[test]
@@ -235,7 +249,7 @@ mod questions {
         let mut keepalive = keepalive(plain().ping_when(PingWhen::Always));
         for nth in 1..10 {
             let seq = ping(&mut keepalive, at(10 * nth));
-            keepalive.on_pong(Some(seq), at(10 * nth + 3));
+            keepalive.on_pong(Answers::Ping(seq), at(10 * nth + 3));
         }
     }
 
@@ -312,7 +326,7 @@ mod questions {
         let seq = ping(&mut old, at(10));
         let mut new = Keepalive::new(*old.config(), at(11)).unwrap();
         assert_eq!(new.poll_timeout(), Some(at(21)));
-        assert_eq!(new.on_pong(Some(seq), at(12)), Pong::Unsolicited);
+        assert_eq!(new.on_pong(Answers::Ping(seq), at(12)), Pong::Unsolicited);
     }
 
     #[test]
@@ -324,7 +338,7 @@ mod questions {
         );
         let seq = ping(&mut keepalive, at(10));
         assert_eq!(keepalive.poll_timeout(), Some(at(14)));
-        keepalive.on_pong(Some(seq), at(10) + ms(100));
+        keepalive.on_pong(Answers::Ping(seq), at(10) + ms(100));
         ping(&mut keepalive, at(20) + ms(100));
         // 100 ms + 4 * 50 ms
         assert_eq!(keepalive.poll_timeout(), Some(at(20) + ms(400)));
@@ -334,7 +348,7 @@ mod questions {
     fn a_round_trip_of_nothing_is_no_reply_timeout_of_nothing() {
         let mut keepalive = keepalive(plain().adaptive_reply_timeout(Duration::ZERO, 4 * SECOND));
         let seq = ping(&mut keepalive, at(10));
-        keepalive.on_pong(Some(seq), at(10));
+        keepalive.on_pong(Answers::Ping(seq), at(10));
         ping(&mut keepalive, at(20));
         assert_eq!(dead(&mut keepalive, at(20) + ms(1)).limit, ms(1));
     }
@@ -354,7 +368,7 @@ mod stalls {
             let mut keepalive = keepalive(plain().ping_when(when));
             let seq = ping(&mut keepalive, at(55));
             assert_eq!(keepalive.handle_timeout(at(55)), None);
-            keepalive.on_pong(Some(seq), at(56));
+            keepalive.on_pong(Answers::Ping(seq), at(56));
             assert!(keepalive.poll_timeout().unwrap() >= at(65));
         }
     }
@@ -365,7 +379,7 @@ mod stalls {
         ping(&mut keepalive, at(10));
         // The lid was closed for an hour.
         let again = ping(&mut keepalive, at(3_600));
-        keepalive.on_pong(Some(again), at(3_601));
+        keepalive.on_pong(Answers::Ping(again), at(3_601));
         assert_eq!(keepalive.handle_timeout(at(3_610)), None);
     }
 
@@ -404,7 +418,7 @@ mod stalls {
             .silence(ms(136));
         let mut keepalive = keepalive(config);
         let seq = ping(&mut keepalive, origin() + ms(136));
-        keepalive.on_pong(Some(seq), origin() + ms(136));
+        keepalive.on_pong(Answers::Ping(seq), origin() + ms(136));
         assert_eq!(keepalive.handle_timeout(origin() + ms(136)), None);
 
         let config = plain()
@@ -423,7 +437,7 @@ mod stalls {
         let seq = ping(&mut keepalive, at(14) - ms(1));
         assert_eq!(keepalive.handle_timeout(at(14)), None);
         let mut silent = keepalive.clone();
-        keepalive.on_pong(Some(seq), at(15));
+        keepalive.on_pong(Answers::Ping(seq), at(15));
         assert_eq!(keepalive.handle_timeout(at(18)), None);
         assert_eq!(silent.poll_timeout(), Some(at(18) - ms(1)));
         assert_eq!(dead(&mut silent, at(18) - ms(1)).cause, Cause::NoReply);
@@ -518,7 +532,7 @@ mod pauses {
             keepalive.resume(at(45));
             let mut unanswered = keepalive.clone();
             assert_eq!(dead(&mut unanswered, at(49)).cause, Cause::NoReply);
-            keepalive.on_pong(Some(Seq::new(0)), at(46));
+            keepalive.on_pong(Answers::Ping(Seq::new(0)), at(46));
             assert_eq!(keepalive.handle_timeout(at(49)), None, "{when:?}");
         }
     }
@@ -724,7 +738,7 @@ mod numbers {
     fn a_limit_is_inclusive_or_exclusive() {
         let config = KeepaliveConfig::off().silence(SECOND);
         assert_eq!(dead(&mut keepalive(config), at(1)).limit, SECOND);
-        let mut exclusive = keepalive(config.silence_limit(Limit::Exclusive));
+        let mut exclusive = keepalive(config.silence_boundary(Boundary::Exclusive));
         assert_eq!(exclusive.handle_timeout(at(1)), None);
         // The verdict names the limit as it was set.
         let dead = dead(&mut exclusive, at(1) + Duration::from_nanos(1));
@@ -775,18 +789,18 @@ mod numbers {
             let seq = ping(&mut keepalive, at(1));
             assert!(keepalive.poll_timeout().is_none_or(|due| due > at(1 << 32)));
             assert!(matches!(
-                keepalive.on_pong(Some(seq), at(1 << 32)),
+                keepalive.on_pong(Answers::Ping(seq), at(1 << 32)),
                 Pong::Matched { .. }
             ));
             assert_eq!(
-                keepalive.on_pong(Some(Seq::new(u64::MAX)), at(1 << 32)),
+                keepalive.on_pong(Answers::Ping(Seq::new(u64::MAX)), at(1 << 32)),
                 Pong::Unsolicited
             );
         }
         assert_eq!(for_ever.detection_bound(), Some(Duration::MAX));
         let silent = KeepaliveConfig::off()
             .silence(Duration::MAX)
-            .silence_limit(Limit::Exclusive);
+            .silence_boundary(Boundary::Exclusive);
         assert_eq!(keepalive(silent).poll_timeout(), None);
         assert_eq!(silent.detection_bound(), Some(Duration::MAX));
     }
@@ -829,7 +843,7 @@ mod numbers {
         let mut keepalive = keepalive(plain());
         for nth in 1..=50 {
             let seq = ping(&mut keepalive, at(10 * nth));
-            keepalive.on_pong(Some(seq), at(10 * nth));
+            keepalive.on_pong(Answers::Ping(seq), at(10 * nth));
         }
     }
 }
@@ -937,7 +951,7 @@ mod texts {
     fn a_verdict_gives_its_reason() {
         let mut unanswered = keepalive(plain().max_unanswered(2));
         let seq = ping(&mut unanswered, at(10));
-        unanswered.on_pong(Some(seq), at(10) + ms(30));
+        unanswered.on_pong(Answers::Ping(seq), at(10) + ms(30));
         ping(&mut unanswered, at(20) + ms(30));
         ping(&mut unanswered, at(24) + ms(30));
         assert_eq!(

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use liveness::{Keepalive, KeepaliveConfig, Limit, PingWhen, Proof};
+use liveness::keepalive::Boundary;
+use liveness::{Keepalive, KeepaliveConfig, PingWhen, Proof};
 use proptest::prelude::*;
 
 use crate::origin;
@@ -19,7 +20,7 @@ pub(crate) struct Setup {
     pub(crate) reply: (u64, u64),
     pub(crate) max_unanswered: u32,
     pub(crate) silence: u64,
-    pub(crate) limit: Limit,
+    pub(crate) limit: Boundary,
     pub(crate) write_stall: u64,
     pub(crate) forgive: bool,
 }
@@ -38,7 +39,7 @@ impl Setup {
             .proof(self.proof)
             .max_unanswered(self.max_unanswered)
             .silence(ms(self.silence))
-            .silence_limit(self.limit)
+            .silence_boundary(self.limit)
             .write_stall(ms(self.write_stall))
             .forgive_stall(self.forgive);
         let (floor, cap) = self.reply;
@@ -113,9 +114,9 @@ fn setup(raw: ([u16; 5], [u8; 6])) -> Setup {
             _ => 1 + silence % 200,
         },
         limit: if limit % 2 == 0 {
-            Limit::Inclusive
+            Boundary::Inclusive
         } else {
-            Limit::Exclusive
+            Boundary::Exclusive
         },
         write_stall: if stall % 2 == 0 { 0 } else { 1 + stall % 100 },
         forgive: forgive % 4 != 3,

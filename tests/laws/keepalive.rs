@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use liveness::{Cause, Keepalive, KeepaliveEvent, PingWhen, Proof, Seq};
+use liveness::{Answers, Cause, Keepalive, KeepaliveEvent, PingWhen, Proof, Seq};
 use proptest::prelude::*;
 
 use crate::config::{Setup, ms, setups};
@@ -80,7 +80,7 @@ impl Asking {
         };
         self.unflushed &= back > 0;
         self.perhaps_unflushed &= back > 0;
-        self.keepalive.on_pong(Some(Seq::new(seq)), now);
+        self.keepalive.on_pong(Answers::Ping(Seq::new(seq)), now);
     }
 }
 
@@ -111,13 +111,13 @@ impl Machine for Asking {
                 );
             }
             Op::PongBare => {
-                keepalive.on_pong(None, now);
+                keepalive.on_pong(Answers::Oldest, now);
                 self.unflushed = false;
             }
             Op::Pong(back) => self.pong(back, now),
             Op::PongUnknown => {
                 let unknown = self.last.map_or(0, |seq| seq.value() + 1);
-                keepalive.on_pong(Some(Seq::new(unknown)), now);
+                keepalive.on_pong(Answers::Ping(Seq::new(unknown)), now);
             }
             Op::Probe => keepalive.probe_now(now),
             Op::Pause => keepalive.pause(now),
@@ -355,7 +355,7 @@ proptest! {
                 prop_assert!(record.flushed.iter().any(asked), "no ping had its whole time");
             }
             Cause::Silent => {
-                let exclusive = u64::from(setup.limit == liveness::Limit::Exclusive);
+                let exclusive = u64::from(setup.limit == liveness::keepalive::Boundary::Exclusive);
                 prop_assert_eq!(at - proof, limit + exclusive);
             }
             _ => prop_assert!(false, "{dead}"),

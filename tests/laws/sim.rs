@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use liveness::keepalive::Pong;
-use liveness::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
+use liveness::{Answers, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
 
 use crate::origin;
 
@@ -63,7 +63,7 @@ pub(crate) struct Record {
 #[derive(Debug, Clone, Copy)]
 enum Happening {
     Data,
-    Pong(Option<Seq>),
+    Pong(Answers),
     Write,
     Flush(Seq),
     Pause,
@@ -243,24 +243,25 @@ impl Sim<'_> {
         }
     }
 
-    fn check_pong(&mut self, answers: Option<Seq>, pong: Pong, now: u64) {
+    fn check_pong(&mut self, answers: Answers, pong: Pong, now: u64) {
         let known = |seq: Seq| seq.value() < self.record.issued.len() as u64;
         let new = |seq: Seq| {
             self.newest_answered
                 .is_none_or(|newest| seq.value() > newest)
         };
         match answers {
-            Some(seq) if !known(seq) => assert_eq!(pong, Pong::Unsolicited),
-            Some(seq) if !new(seq) => assert_eq!(pong, Pong::Stale),
-            Some(seq) => {
+            Answers::Ping(seq) if !known(seq) => assert_eq!(pong, Pong::Unsolicited),
+            Answers::Ping(seq) if !new(seq) => assert_eq!(pong, Pong::Stale),
+            Answers::Ping(seq) => {
                 assert!(pong != Pong::Unsolicited);
                 self.newest_answered = Some(seq.value());
                 self.record.answered.push(now);
             }
-            None if pong != Pong::Unsolicited => {
+            Answers::Oldest if pong != Pong::Unsolicited => {
                 self.record.answered.push(now);
             }
-            None => {}
+            Answers::Oldest => {}
+            Answers::Nothing => assert_eq!(pong, Pong::Unsolicited),
         }
     }
 
@@ -279,6 +280,7 @@ impl Sim<'_> {
             Some(Answer::Nothing) | None => return,
         };
         let answers = answers.filter(|_| !self.world.bare);
+        let answers = answers.map_or(Answers::Oldest, Answers::Ping);
         self.plan(now + delay, Happening::Pong(answers));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use liveness::ConfigError;
 use liveness::mqtt::{
-    BrokerConfig, BrokerKeepAlive, ConnAck, Connect, Disconnect, Expired, KeepAlivePolicy,
+    BrokerConfig, BrokerKeepalive, ConnAck, Connect, Disconnect, Expired, KeepAlivePolicy,
     MqttError, PINGREQ, PINGRESP, Packet, PartialPacket, Scanner, Version, reason,
 };
 use proptest::prelude::*;
@@ -20,8 +20,8 @@ fn accepted(
     version: Version,
     keep_alive: u16,
     clock: Clock,
-) -> BrokerKeepAlive {
-    let mut watch = BrokerKeepAlive::new(config, clock.s(0)).unwrap();
+) -> BrokerKeepalive {
+    let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
     watch
         .on_receive(&connect(version, "c", keep_alive), clock.s(0))
         .unwrap();
@@ -31,7 +31,7 @@ fn accepted(
     watch
 }
 
-fn plain(keep_alive: u16, clock: Clock) -> BrokerKeepAlive {
+fn plain(keep_alive: u16, clock: Clock) -> BrokerKeepalive {
     accepted(BrokerConfig::new(), Version::V3_1_1, keep_alive, clock)
 }
 
@@ -258,7 +258,7 @@ fn a_dribbler_without_keep_alive() {
 fn never_sends_connect() {
     let clock = Clock::start();
     let config = BrokerConfig::new().connect_timeout(Duration::from_secs(5));
-    let mut silent = BrokerKeepAlive::new(config, clock.s(0)).unwrap();
+    let mut silent = BrokerKeepalive::new(config, clock.s(0)).unwrap();
     assert_eq!(silent.poll_timeout(), Some(clock.s(5)));
     assert_eq!(silent.handle_timeout(clock.ms(4999)), None);
     let limit = Duration::from_secs(5);
@@ -268,7 +268,7 @@ fn never_sends_connect() {
     );
 
     // Bytes of a CONNECT do not extend the time for it.
-    let mut slow = BrokerKeepAlive::new(config, clock.s(0)).unwrap();
+    let mut slow = BrokerKeepalive::new(config, clock.s(0)).unwrap();
     for (n, byte) in connect(Version::V5, "c", 60).iter().take(5).enumerate() {
         slow.on_receive(&[*byte], clock.s(n as u64)).unwrap();
     }
@@ -276,14 +276,14 @@ fn never_sends_connect() {
 
     let off = BrokerConfig::new().connect_timeout(Duration::ZERO);
     assert_eq!(
-        BrokerKeepAlive::new(off, clock.s(0))
+        BrokerKeepalive::new(off, clock.s(0))
             .unwrap()
             .poll_timeout(),
         None
     );
     let silly = BrokerConfig::new().connect_timeout(Duration::from_micros(1));
     assert!(matches!(
-        BrokerKeepAlive::new(silly, clock.s(0)),
+        BrokerKeepalive::new(silly, clock.s(0)),
         Err(ConfigError::TooShort {
             name: "connect_timeout",
             ..
@@ -310,16 +310,16 @@ fn protocol_errors_are_answered_and_end_the_watch() {
         .unwrap_err();
     assert_eq!(watch.refusal(&error), None, "closed without a word");
 
-    let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), clock.s(0)).unwrap();
+    let mut watch = BrokerKeepalive::new(BrokerConfig::new(), clock.s(0)).unwrap();
     let error = watch.on_receive(&PINGREQ, clock.s(1)).unwrap_err();
     assert_eq!(watch.refusal(&error), None, "no version to answer in");
 
-    let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), clock.s(0)).unwrap();
+    let mut watch = BrokerKeepalive::new(BrokerConfig::new(), clock.s(0)).unwrap();
     let level_6 = b"\x10\x0c\x00\x04MQTT\x06\x02\x00\x3c\x00\x00";
     let error = watch.on_receive(level_6, clock.s(1)).unwrap_err();
     assert_eq!(watch.refusal(&error).unwrap()[..], [0x20, 0x02, 0x00, 0x01]);
 
-    let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), clock.s(0)).unwrap();
+    let mut watch = BrokerKeepalive::new(BrokerConfig::new(), clock.s(0)).unwrap();
     let reserved = b"\x10\x0e\x00\x04MQTT\x05\x03\x00\x3c\x00\x00\x01c";
     let error = watch.on_receive(reserved, clock.s(1)).unwrap_err();
     assert_eq!(
@@ -345,7 +345,7 @@ fn the_farewell() {
             "{version}"
         );
     }
-    let mut waiting = BrokerKeepAlive::new(BrokerConfig::new(), clock.s(0)).unwrap();
+    let mut waiting = BrokerKeepalive::new(BrokerConfig::new(), clock.s(0)).unwrap();
     waiting
         .on_receive(&connect(Version::V5, "c", 1), clock.s(0))
         .unwrap();
@@ -374,7 +374,7 @@ fn at_most() {
     }
     for version in [Version::V3_1, Version::V3_1_1] {
         for (asked, fine) in [(61, false), (60, true), (1, true), (0, false)] {
-            let mut watch = BrokerKeepAlive::new(config, clock.s(0)).unwrap();
+            let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
             let result = watch.on_receive(&connect(version, "c", asked), clock.s(0));
             if fine {
                 assert_eq!(
@@ -423,7 +423,7 @@ fn exactly() {
         (watch.server_keep_alive(), watch.keep_alive()),
         (None, Some(10))
     );
-    let mut watch = BrokerKeepAlive::new(dictate(20), clock.s(0)).unwrap();
+    let mut watch = BrokerKeepalive::new(dictate(20), clock.s(0)).unwrap();
     assert!(
         watch
             .on_receive(&connect(Version::V3_1_1, "c", 21), clock.s(0))
@@ -435,7 +435,7 @@ fn exactly() {
 #[test]
 fn the_keep_alive_of_a_server_behind_us_counts() {
     let clock = Clock::start();
-    let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), clock.s(0)).unwrap();
+    let mut watch = BrokerKeepalive::new(BrokerConfig::new(), clock.s(0)).unwrap();
     watch
         .on_receive(&connect(Version::V5, "c", 60), clock.s(0))
         .unwrap();
@@ -452,7 +452,7 @@ fn the_keep_alive_of_a_server_behind_us_counts() {
 #[test]
 fn a_refused_client_is_not_watched() {
     let clock = Clock::start();
-    let mut watch = BrokerKeepAlive::new(BrokerConfig::new(), clock.s(0)).unwrap();
+    let mut watch = BrokerKeepalive::new(BrokerConfig::new(), clock.s(0)).unwrap();
     watch
         .on_receive(&connect(Version::V5, "c", 60), clock.s(0))
         .unwrap();
@@ -501,7 +501,7 @@ fn our_own_stall_is_forgiven_once() {
 /// direction too.
 #[test]
 fn state_is_small() {
-    let watch = size_of::<BrokerKeepAlive>();
+    let watch = size_of::<BrokerKeepalive>();
     let scanner = size_of::<Scanner>();
     assert!(scanner <= 96, "{scanner}");
     assert!(watch + scanner <= 256, "{watch} + {scanner}");
@@ -576,7 +576,7 @@ fn an_older_now_counts_as_the_newest() {
     assert_eq!(watch.poll_timeout(), Some(clock.s(13) + NANO));
     let mut hello = Connect::new(Version::V5, "c");
     hello.keep_alive = 9;
-    let mut fresh = BrokerKeepAlive::new(BrokerConfig::new(), clock.s(50)).unwrap();
+    let mut fresh = BrokerKeepalive::new(BrokerConfig::new(), clock.s(50)).unwrap();
     fresh.on_receive(&encoded(&hello), clock.s(0)).unwrap();
     assert_eq!(fresh.poll_timeout(), Some(clock.ms(63_500) + NANO));
 }

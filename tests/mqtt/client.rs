@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use liveness::mqtt::{
-    ClientConfig, ClientKeepAlive, ConnAck, Disconnect, PINGREQ, PINGRESP, Packet, Version, reason,
+    ClientConfig, ClientKeepalive, ConnAck, Disconnect, PINGREQ, PINGRESP, Packet, Version, reason,
 };
 use liveness::{Cause, KeepaliveEvent, PingWhen, Proof};
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ fn connected(
     version: Version,
     keep_alive: u16,
     clock: Clock,
-) -> ClientKeepAlive {
+) -> ClientKeepalive {
     connected_with(config, version, keep_alive, &ConnAck::new(0), clock)
 }
 
@@ -29,8 +29,8 @@ fn connected_with(
     keep_alive: u16,
     ack: &ConnAck,
     clock: Clock,
-) -> ClientKeepAlive {
-    let mut client = ClientKeepAlive::new(config, clock.s(0)).unwrap();
+) -> ClientKeepalive {
+    let mut client = ClientKeepalive::new(config, clock.s(0)).unwrap();
     client
         .on_send(&connect(version, "c", keep_alive), clock.s(0))
         .unwrap();
@@ -40,11 +40,11 @@ fn connected_with(
     client
 }
 
-fn plain(keep_alive: u16, clock: Clock) -> ClientKeepAlive {
+fn plain(keep_alive: u16, clock: Clock) -> ClientKeepalive {
     connected(ClientConfig::new(), Version::V3_1_1, keep_alive, clock)
 }
 
-fn receive(client: &mut ClientKeepAlive, mut bytes: &[u8], now: Instant) {
+fn receive(client: &mut ClientKeepalive, mut bytes: &[u8], now: Instant) {
     while !bytes.is_empty() {
         let from = client.on_receive(bytes, now).unwrap();
         bytes = &bytes[from.consumed..];
@@ -54,9 +54,9 @@ fn receive(client: &mut ClientKeepAlive, mut bytes: &[u8], now: Instant) {
 /// Runs the timers up to `until`, and gives back the times of the pings, which are sent at once. Stops
 /// at a verdict.
 fn run(
-    client: &mut ClientKeepAlive,
+    client: &mut ClientKeepalive,
     until: Instant,
-    mut on_ping: impl FnMut(&mut ClientKeepAlive, Instant),
+    mut on_ping: impl FnMut(&mut ClientKeepalive, Instant),
 ) -> Option<(Instant, Cause)> {
     while let Some(due) = client.poll_timeout().filter(|due| *due <= until) {
         match client.handle_timeout(due) {
@@ -291,7 +291,7 @@ fn a_broker_that_is_back_in_time_is_alive() {
 fn a_connack_that_never_comes() {
     let clock = Clock::start();
     let config = ClientConfig::new().connect_timeout(Duration::from_secs(3));
-    let mut client = ClientKeepAlive::new(config, clock.s(0)).unwrap();
+    let mut client = ClientKeepalive::new(config, clock.s(0)).unwrap();
     assert_eq!(
         client.poll_timeout(),
         None,

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::join;
 use futures::{FutureExt, SinkExt, StreamExt};
 use liveness::io::{Tracked, track};
-use liveness::{Cause, Error, IdleConfig};
+use liveness::{Answers, Cause, Error, IdleConfig};
 use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
 
 use super::support::{ByteEnd, Faults, bytes};
@@ -34,7 +34,7 @@ impl Protocol for Frames {
                     reply: Some(reply.freeze()),
                 }
             }
-            Some(b'!') => Inbound::Pong(None),
+            Some(b'!') => Inbound::Pong(Answers::Oldest),
             _ => Inbound::Data(frame),
         }
     }

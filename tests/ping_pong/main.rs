@@ -18,7 +18,7 @@ mod verdict;
 
 use std::time::Duration;
 
-use liveness::{Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
 use support::{Link, LinkConfig, MessageEnd, Sim, World, messages};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl Protocol for Beats {
             Ping(n) => Inbound::Ping {
                 reply: Some(Pong(n)),
             },
-            Pong(n) => Inbound::Pong(Some(Seq::new(n))),
+            Pong(n) => Inbound::Pong(Answers::Ping(Seq::new(n))),
         }
     }
 }

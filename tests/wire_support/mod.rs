@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::io::{AsyncRead, AsyncWrite};
 use liveness::io::{Incoming, Wire};
-use liveness::{KeepaliveConfig, Seq};
+use liveness::{Answers, KeepaliveConfig, Seq};
 
 /// What a read finds next.
 #[derive(Debug, Clone)]
@@ -170,7 +170,8 @@ impl Wire for Lines {
                 (b'!', number) => {
                     return Incoming::Pong {
                         len,
-                        answers: number.map(Seq::new),
+                        answers: number
+                            .map_or(Answers::Nothing, |number| Answers::Ping(Seq::new(number))),
                     };
                 }
                 (b'%', _) => return Incoming::Ping { len },

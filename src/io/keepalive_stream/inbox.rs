@@ -1,7 +1,7 @@
 //! [`Inbox`]: sorts what comes in, and keeps the few bytes that nobody can have yet.
 
 use crate::io::wire::{Incoming, MOST_HELD, Wire};
-use crate::seq::Seq;
+use crate::seq::Answers;
 
 use super::transport::Room;
 
@@ -10,7 +10,7 @@ const TOP_UP: usize = 256;
 
 /// What the [`Wire`] has seen that is for this layer.
 pub(super) enum Heard {
-    Pong(Option<Seq>),
+    Pong(Answers),
     Ping,
 }
 

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use crate::keepalive::KeepaliveConfig;
-use crate::seq::Seq;
+use crate::seq::{Answers, Seq};
 
 /// The most bytes that a [`Wire`] may ask to see again with more behind them: a WebSocket control
 /// frame with the longest header and the longest payload, 14 + 125.
@@ -39,7 +39,7 @@ pub const MOST_HELD: usize = 139;
 ///
 /// ```
 /// use bytes::{BufMut, BytesMut};
-/// use liveness::Seq;
+/// use liveness::{Answers, Seq};
 /// use liveness::io::{Incoming, Wire};
 ///
 /// /// Lines of text. Our ping is `?` and its number, the answer `!` and that number.
@@ -77,7 +77,7 @@ pub const MOST_HELD: usize = 139;
 ///             };
 ///             let number = std::str::from_utf8(&bytes[1..len - 1]).ok().and_then(|n| n.parse().ok());
 ///             if let Some(seq) = number {
-///                 return Incoming::Pong { len, answers: Some(Seq::new(seq)) };
+///                 return Incoming::Pong { len, answers: Answers::Ping(Seq::new(seq)) };
 ///             }
 ///         }
 ///         self.mid_line_in = end.is_none();
@@ -91,7 +91,8 @@ pub const MOST_HELD: usize = 139;
 /// assert_eq!(lines.outgoing(b"two"), 3);
 /// assert!(!lines.may_ping());
 /// assert_eq!(lines.incoming(b"!1"), Incoming::More);
-/// assert_eq!(lines.incoming(b"!12\nfive\n"), Incoming::Pong { len: 4, answers: Some(Seq::new(12)) });
+/// let answers = Answers::Ping(Seq::new(12));
+/// assert_eq!(lines.incoming(b"!12\nfive\n"), Incoming::Pong { len: 4, answers });
 /// ```
 pub trait Wire: Clone {
     /// Follows the user's outgoing bytes up to and with the next border, or to their end if there is
@@ -194,8 +195,8 @@ pub trait Wire: Clone {
 /// Lengths of zero or above the number of bytes count as all of them.
 ///
 /// ```
-/// # use liveness::{Seq, io::Incoming};
-/// let pong = Incoming::Pong { len: 2, answers: Some(Seq::new(7)) };
+/// # use liveness::{Answers, Seq, io::Incoming};
+/// let pong = Incoming::Pong { len: 2, answers: Answers::Ping(Seq::new(7)) };
 /// assert_ne!(pong, Incoming::Pass(2));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +212,7 @@ pub enum Incoming {
         /// How long it is.
         len: usize,
         /// The number of the ping it answers; `None` where the protocol carries none.
-        answers: Option<Seq>,
+        answers: Answers,
     },
     /// The next `len` bytes, a whole frame, are a ping of the peer that this layer answers by
     /// [`Wire::answer`], and are taken out. Return [`Incoming::Pass`] instead where the library above

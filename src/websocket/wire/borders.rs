@@ -1,4 +1,4 @@
-//! [`Frames`]: where WebSocket frames begin and end (RFC 6455, section 5.2), without their bodies.
+//! [`Borders`]: where WebSocket frames begin and end (RFC 6455, section 5.2), without their bodies.
 
 /// The opcode of a Close frame.
 const CLOSE: u8 = 0x8;
@@ -7,7 +7,7 @@ const CLOSE: u8 = 0x8;
 /// opcodes and bits, lengths in more bytes than they need and up to 2^64 - 1, a mask where there
 /// should be none, control frames in fragments or above 125 bytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Frames {
+pub(super) struct Borders {
     /// How many bytes of a header were seen; none between frames and in a body.
     seen: u8,
     /// The second of them.
@@ -17,7 +17,7 @@ pub(super) struct Frames {
     closed: bool,
 }
 
-impl Frames {
+impl Borders {
     /// Whether the next byte begins a frame.
     #[inline]
     pub(super) const fn is_at_border(&self) -> bool {
@@ -103,7 +103,7 @@ mod tests {
 
     /// Where the frames end, when the bytes are followed in pieces of `step`.
     fn ends(bytes: &[u8], step: usize) -> Vec<usize> {
-        let (mut frames, mut at, mut ends) = (Frames::default(), 0, Vec::new());
+        let (mut frames, mut at, mut ends) = (Borders::default(), 0, Vec::new());
         for chunk in bytes.chunks(step) {
             let mut rest = chunk;
             while !rest.is_empty() {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_longest_length_is_only_a_number() {
-        let mut frames = Frames::default();
+        let mut frames = Borders::default();
         assert_eq!(frames.follow(&[0x82, 0x7f]), 2);
         assert_eq!(frames.follow(&[0xff; 8]), 8);
         assert_eq!(frames.follow(&[0x88; 4096]), 4096);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_close_is_seen_at_its_first_byte() {
-        let mut frames = Frames::default();
+        let mut frames = Borders::default();
         frames.follow(&[0x81, 0x01, 0x88]);
         assert!(!frames.is_closed());
         frames.follow(&[0x88]);

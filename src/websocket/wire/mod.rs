@@ -9,8 +9,8 @@ use bytes::{BufMut, BytesMut};
 
 use crate::io::Incoming;
 use crate::keepalive::{KeepaliveConfig, PingWhen, Proof};
-use crate::seq::Seq;
-use borders::Frames;
+use crate::seq::{Answers, Seq};
+use borders::Borders;
 use upgrade::{Head, Progress};
 
 /// FIN and the opcode of a ping.
@@ -91,7 +91,7 @@ pub struct Wire {
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Head(Head),
-    Frames(Frames),
+    Borders(Borders),
     /// Not a WebSocket connection: everything passes.
     Other,
 }
@@ -142,8 +142,8 @@ impl Wire {
     /// ```
     #[must_use]
     pub fn upgraded(mut self) -> Self {
-        self.outgoing = Stage::Frames(Frames::default());
-        self.incoming = Stage::Frames(Frames::default());
+        self.outgoing = Stage::Borders(Borders::default());
+        self.incoming = Stage::Borders(Borders::default());
         self
     }
 
@@ -187,7 +187,7 @@ impl Wire {
             &mut self.incoming
         };
         let (followed, progress) = match stage {
-            Stage::Frames(frames) => return frames.follow(bytes),
+            Stage::Borders(frames) => return frames.follow(bytes),
             Stage::Other => return bytes.len(),
             Stage::Head(head) => head.follow(bytes),
         };
@@ -195,7 +195,7 @@ impl Wire {
         match progress {
             Progress::More => {}
             Progress::Over { switching } if switching || !is_response => {
-                *stage = Stage::Frames(Frames::default());
+                *stage = Stage::Borders(Borders::default());
             }
             Progress::Over { .. } | Progress::TooLong => {
                 self.outgoing = Stage::Other;
@@ -206,7 +206,7 @@ impl Wire {
     }
 
     /// What the frame that begins here is.
-    fn look(&self, bytes: &[u8]) -> Frame {
+    fn look(&self, bytes: &[u8]) -> Found {
         let (header, second) = if self.is_client { (2, 0) } else { (6, MASKED) };
         let expected = [PONG, second | PAYLOAD as u8];
         if bytes
@@ -214,7 +214,7 @@ impl Wire {
             .zip(expected)
             .any(|(byte, expected)| *byte != expected)
         {
-            return Frame::Foreign;
+            return Found::Foreign;
         }
         let (head, payload) = bytes.split_at(header.min(bytes.len()));
         let mask = head.get(2..).unwrap_or_default();
@@ -223,18 +223,18 @@ impl Wire {
         for (at, byte) in payload.iter().take(PAYLOAD).enumerate() {
             let byte = plain(at, *byte);
             match self.prefix.get(at) {
-                Some(expected) if byte != *expected => return Frame::Foreign,
+                Some(expected) if byte != *expected => return Found::Foreign,
                 Some(_) => {}
                 None => seq = seq << 8 | u64::from(byte),
             }
         }
         if payload.len() < PAYLOAD {
-            return Frame::Short;
+            return Found::Short;
         }
         if seq >= self.pings {
-            return Frame::Foreign;
+            return Found::Foreign;
         }
-        Frame::Ours(header + PAYLOAD, Seq::new(seq))
+        Found::Ours(header + PAYLOAD, Seq::new(seq))
     }
 
     #[inline]
@@ -246,12 +246,12 @@ impl Wire {
 impl Stage {
     #[inline]
     const fn is_closed(&self) -> bool {
-        matches!(self, Self::Frames(frames) if frames.is_closed())
+        matches!(self, Self::Borders(frames) if frames.is_closed())
     }
 }
 
 /// What a frame that came in is.
-enum Frame {
+enum Found {
     Foreign,
     /// The bytes fit one of our pongs as far as they go.
     Short,
@@ -266,7 +266,7 @@ impl crate::io::Wire for Wire {
 
     fn may_ping(&self) -> bool {
         match (&self.outgoing, &self.incoming) {
-            (Stage::Frames(outgoing), Stage::Frames(incoming)) => {
+            (Stage::Borders(outgoing), Stage::Borders(incoming)) => {
                 outgoing.is_at_border() && !outgoing.is_closed() && !incoming.is_closed()
             }
             _ => false,
@@ -297,14 +297,14 @@ impl crate::io::Wire for Wire {
         let mut at = 0;
         while at < bytes.len() {
             let is_border =
-                matches!(&self.incoming, Stage::Frames(frames) if frames.is_at_border());
+                matches!(&self.incoming, Stage::Borders(frames) if frames.is_at_border());
             if is_border && bytes[at] == PONG && self.pings > 0 {
                 let found = match self.look(&bytes[at..]) {
-                    Frame::Foreign => None,
-                    Frame::Short => Some(Incoming::More),
-                    Frame::Ours(len, seq) => Some(Incoming::Pong {
+                    Found::Foreign => None,
+                    Found::Short => Some(Incoming::More),
+                    Found::Ours(len, seq) => Some(Incoming::Pong {
                         len,
-                        answers: Some(seq),
+                        answers: Answers::Ping(seq),
                     }),
                 };
                 match found {

@@ -1,4 +1,4 @@
-//! The least broker that real clients can be clients of: [`BrokerKeepAlive`] for each connection,
+//! The least broker that real clients can be clients of: [`BrokerKeepalive`] for each connection,
 //! [`Sessions`] for all. It routes nothing, and tells the test what happened.
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use liveness::mqtt::{
-    Action, BrokerConfig, BrokerKeepAlive, ConnAck, Expired, Packet, PacketType, Sessions, Version,
+    Action, BrokerConfig, BrokerKeepalive, ConnAck, Expired, Packet, PacketType, Sessions, Version,
     reason,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -127,7 +127,7 @@ async fn serve(
 ) {
     let (writer, mut orders) = mpsc::unbounded_channel();
     state.lock().unwrap().writers.insert(connection, writer);
-    let mut watch = BrokerKeepAlive::new(config, Instant::now()).unwrap();
+    let mut watch = BrokerKeepalive::new(config, Instant::now()).unwrap();
     let (mut id, mut buf) = (String::new(), [0; 4096]);
     let ended = 'open: loop {
         let due = watch.poll_timeout();
