@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use super::{Frame, FrameError, TcpCodec};
-use crate::heartbeat::Payload;
+use crate::message::Payload;
 
 #[cfg(feature = "tokio")]
 impl<P: Payload> tokio_util::codec::Decoder for TcpCodec<P> {
