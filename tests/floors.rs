@@ -221,7 +221,7 @@ impl Reader<'_> {
 fn arrows(tree: &Tree) -> Vec<Arrow> {
     let (mut found, mut tests) = (Vec::new(), BTreeSet::new());
     for (path, text) in tree.iter().filter(|(path, _)| *path != "lib.rs") {
-        let text: TokenStream = text.parse().unwrap_or_else(|e| panic!("{path}: {e}"));
+        let text: TokenStream = text.parse().map_err(|e| format!("{path}: {e}")).unwrap();
         let mut reader = Reader {
             path,
             arrows: Vec::new(),
