@@ -25,7 +25,7 @@ const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
 
 /// Keeps asking until the peer is dead.
 fn watch(socket: &UdpSocket) -> Result<Dead, Box<dyn std::error::Error>> {
-    let mut keepalive = Keepalive::new(CONFIG, Instant::now())?;
+    let mut keepalive = Keepalive::new(CONFIG, 0, Instant::now())?;
     loop {
         // 1. Wait, but not longer than the core wants to.
         let wait = keepalive

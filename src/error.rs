@@ -11,7 +11,7 @@ use std::time::Duration;
 /// let config = KeepaliveConfig::new()
 ///     .interval(Duration::from_secs(60))
 ///     .silence(Duration::from_secs(30));
-/// let error = Keepalive::new(config, Instant::now()).unwrap_err();
+/// let error = Keepalive::new(config, 0, Instant::now()).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "silence (30s) is not longer than interval (60s): the peer would be dead before it was asked",

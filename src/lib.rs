@@ -48,7 +48,7 @@
 //! use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
 //!
 //! let start = Instant::now();
-//! let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+//! let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
 //! // Step 1 would wait for input until this:
 //! let due = keepalive.poll_timeout().unwrap();
 //! assert_eq!(due, start + Duration::from_secs(20));
@@ -102,6 +102,7 @@
 mod time;
 mod seq;
 mod error;
+mod jitter;
 mod message;
 // Machines: facts in, time in, at most one event out.
 mod idle;
@@ -131,6 +132,7 @@ pub mod mqtt;
 pub use error::{ConfigError, DecodeError};
 pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
+pub use jitter::Jitter;
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Payload};

@@ -91,7 +91,7 @@ impl fmt::Display for Seq {
 /// use liveness::{Answers, Keepalive, KeepaliveConfig};
 ///
 /// let (start, second) = (Instant::now(), Duration::from_secs(1));
-/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
 /// keepalive.handle_timeout(start + 20 * second);
 /// assert_eq!(keepalive.on_pong(Answers::Nothing, start + 21 * second), Pong::Unsolicited);
 /// assert_eq!(keepalive.on_pong(Answers::Oldest, start + 22 * second), Pong::Matched { rtt: 2 * second });

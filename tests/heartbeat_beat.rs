@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use liveness::heartbeat::{Failure, Origin, Schedule, async_trait, beat, memory};
-use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Runtime, Seq, Tokio};
+use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Jitter, Runtime, Seq, Tokio};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -289,7 +289,7 @@ async fn the_peer_sets_the_interval_through_the_ack() {
 #[tokio::test(start_paused = true)]
 async fn jitter_only_shortens() {
     let link = Link::new([]);
-    let schedule = Schedule::new(SECOND).jitter(20, 42).spread_first(true);
+    let schedule = Schedule::new(SECOND).jitter(Jitter::percent(20).spread_first(true));
     run(&link, schedule, 200 * SECOND).await;
     let times = link.times();
     assert!(times[0] <= 1000);

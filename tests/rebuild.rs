@@ -93,7 +93,7 @@ fn rabbitmq_receiver_is_paused_and_resumed() {
 #[test]
 fn rabbitmq_sender_beats_at_half_the_time() {
     let start = Instant::now();
-    let mut keepalive = Keepalive::new(KeepaliveConfig::amqp(2), start).unwrap();
+    let mut keepalive = Keepalive::new(KeepaliveConfig::amqp(2), 0, start).unwrap();
     let beats = |keepalive: &mut Keepalive, from: u64, until: u64, data: bool| {
         let mut beats = Vec::new();
         for now in (from..until).step_by(100) {
@@ -325,7 +325,7 @@ fn pings_and_end(
     until: u64,
 ) -> (Vec<u64>, Option<(u64, Dead)>) {
     let start = Instant::now();
-    let mut keepalive = Keepalive::new(config, start).unwrap();
+    let mut keepalive = Keepalive::new(config, 0, start).unwrap();
     let mut pings = Vec::new();
     for now in (100..=until).step_by(100) {
         let at = start + ms(now);

@@ -86,7 +86,7 @@ fn beats() -> Contest {
 }
 
 fn keepalive(now: Instant) -> Keepalive {
-    Keepalive::new(KeepaliveConfig::new(), now).expect("the default is valid")
+    Keepalive::new(KeepaliveConfig::new(), 0, now).expect("the default is valid")
 }
 
 /// Reports facts to what `make` makes, lap after lap. `black_box` sees it before each fact, so that

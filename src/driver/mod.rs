@@ -65,7 +65,7 @@ impl<R: Runtime> Driver<R> {
     pub(crate) fn new(config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
         let now = rt.now();
         let mut link = Self {
-            keepalive: Keepalive::new(config, now)?,
+            keepalive: Keepalive::new(config, rt.seed(), now)?,
             dating: Dating::new(config.shortest(), now),
             alarm: Alarm::new(rt),
             wake_at: None,

@@ -263,7 +263,7 @@ where
 {
     async fn run(mut self) -> Ended<S::Error> {
         let mut alarm = Alarm::new(self.rt.clone());
-        let mut pace = Pace::new(self.schedule, self.rt.now());
+        let mut pace = Pace::new(self.schedule, self.rt.seed(), self.rt.now());
         let (mut seq, mut failures) = (Seq::default(), 0_u32);
         loop {
             let now = poll_fn(|cx| alarm.poll_at(pace.due(), cx)).await;

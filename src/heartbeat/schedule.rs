@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::error::ConfigError;
-use crate::keepalive::{KeepaliveConfig, splitmix};
-use crate::time::{SHORTEST, later, nanos, shorter};
+use crate::jitter::{Jitter, random_part};
+use crate::time::{SHORTEST, later, shorter};
 
 /// When the beats of one sender are due, and how many in a row may fail.
 ///
@@ -14,7 +14,6 @@ use crate::time::{SHORTEST, later, nanos, shorter};
 /// | --- | --- | --- |
 /// | [`new`](Self::new) | | the interval, which each beat promises |
 /// | [`first_after`](Self::first_after) | at once | the time before the first beat |
-/// | [`spread_first`](Self::spread_first) | no | the first beat at a random point of the interval |
 /// | [`jitter`](Self::jitter) | none | takes a random part off each interval |
 /// | [`send_timeout`](Self::send_timeout) | the interval | how long one beat may take |
 /// | [`max_failures`](Self::max_failures) | 2 | failures in a row that end the loop |
@@ -37,9 +36,7 @@ use crate::time::{SHORTEST, later, nanos, shorter};
 pub struct Schedule {
     interval: Duration,
     first_after: Duration,
-    spread_first: bool,
-    jitter_percent: u8,
-    jitter_seed: u64,
+    jitter: Jitter,
     send_timeout: Option<Duration>,
     max_failures: u32,
 }
@@ -59,9 +56,7 @@ impl Schedule {
         Self {
             interval,
             first_after: Duration::ZERO,
-            spread_first: false,
-            jitter_percent: 0,
-            jitter_seed: 0,
+            jitter: Jitter::NONE,
             send_timeout: None,
             max_failures: 2,
         }
@@ -82,42 +77,12 @@ impl Schedule {
         self
     }
 
-    /// Whether the first beat comes up to one interval later, drawn from the seed of
-    /// [`jitter`](Self::jitter). Default no.
-    ///
-    /// After a restart a thousand nodes come up in one second; without this they beat in step ever
-    /// after.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::heartbeat::Schedule;
-    /// # let node_number = 7;
-    /// let spread = Schedule::new(Duration::from_secs(1)).jitter(0, node_number).spread_first(true);
-    /// # assert_ne!(spread, Schedule::new(Duration::from_secs(1)));
-    /// ```
+    /// How much of an interval is left to chance, so that many nodes do not beat in step. Default
+    /// [`Jitter::NONE`]. The loop draws its seed from the runtime
+    /// ([`Runtime::seed`](crate::Runtime::seed)).
     #[must_use]
-    pub const fn spread_first(mut self, spread: bool) -> Self {
-        self.spread_first = spread;
-        self
-    }
-
-    /// Takes up to `percent` off each interval, at random. Default 0, at most
-    /// [90](KeepaliveConfig::MAX_JITTER_PERCENT).
-    ///
-    /// Jitter only ever shortens: the peer times what was promised. Randomness is an input: the same
-    /// `seed` gives the same intervals; give each sender its own.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::heartbeat::Schedule;
-    /// # let node_number = 7;
-    /// let schedule = Schedule::new(Duration::from_secs(1)).jitter(10, node_number);
-    /// # assert_ne!(schedule, Schedule::new(Duration::from_secs(1)));
-    /// ```
-    #[must_use]
-    pub const fn jitter(mut self, percent: u8, seed: u64) -> Self {
-        self.jitter_percent = percent;
-        self.jitter_seed = seed;
+    pub const fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
         self
     }
 
@@ -170,11 +135,7 @@ impl Schedule {
                 return Err(ConfigError::TooShort { name, value, least });
             }
         }
-        let (percent, most) = (self.jitter_percent, KeepaliveConfig::MAX_JITTER_PERCENT);
-        if percent > most {
-            return Err(ConfigError::TooMuchJitter { percent, most });
-        }
-        Ok(())
+        self.jitter.validate()
     }
 
     pub(super) const fn failures(&self) -> u32 {
@@ -186,6 +147,7 @@ impl Schedule {
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     schedule: Schedule,
+    seed: u64,
     /// The interval in force: the schedule's, until the peer asks for another.
     interval: Duration,
     /// The place in the grid of the last beat, or the start.
@@ -195,9 +157,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(schedule: Schedule, now: Instant) -> Self {
-        let spread = if schedule.spread_first { 100 } else { 0 };
-        let random = part(schedule.interval, spread, schedule.jitter_seed, 0);
+    pub(super) fn new(schedule: Schedule, seed: u64, now: Instant) -> Self {
+        let spread = if schedule.jitter.spread_first { 100 } else { 0 };
+        let random = random_part(schedule.interval, spread, seed, 0);
         let due = if schedule.interval.is_zero() {
             None
         } else {
@@ -205,6 +167,7 @@ impl Pace {
         };
         Self {
             schedule,
+            seed,
             interval: schedule.interval,
             anchor: now,
             due,
@@ -248,22 +211,14 @@ impl Pace {
 
     /// The time from the last beat to the next.
     fn step(&self) -> Duration {
-        let Schedule {
-            jitter_percent: percent,
-            jitter_seed: seed,
-            ..
-        } = self.schedule;
-        self.interval
-            .saturating_sub(part(self.interval, percent, seed, self.beats))
+        let taken = random_part(
+            self.interval,
+            self.schedule.jitter.percent,
+            self.seed,
+            self.beats,
+        );
+        self.interval.saturating_sub(taken)
     }
-}
-
-/// A random part of `percent` of `span`: the `nth` that follows from `seed`.
-fn part(span: Duration, percent: u8, seed: u64, nth: u64) -> Duration {
-    let most = u128::from(nanos(span)) * u128::from(percent) / 100;
-    let random = u128::from(splitmix(seed, nth));
-    // Below 2⁶⁴, since `most` is.
-    Duration::from_nanos(((most * random) >> 64) as u64)
 }
 
 #[cfg(test)]
@@ -279,7 +234,7 @@ mod tests {
     #[test]
     fn the_grid_does_not_drift() {
         let start = Instant::now();
-        let mut pace = Pace::new(Schedule::new(SECOND), start);
+        let mut pace = Pace::new(Schedule::new(SECOND), 0, start);
         for n in 0..1000 {
             let due = pace.due().expect("on");
             assert_eq!(due, start + n * SECOND);
@@ -290,7 +245,7 @@ mod tests {
     #[test]
     fn a_stall_moves_the_grid_and_is_not_made_up_for() {
         let start = Instant::now();
-        let mut pace = Pace::new(Schedule::new(SECOND), start);
+        let mut pace = Pace::new(Schedule::new(SECOND), 0, start);
         pace.on_beat(start);
         let late = start + Duration::from_millis(5_700);
         pace.on_beat(late);
@@ -300,7 +255,7 @@ mod tests {
     #[test]
     fn another_interval_counts_from_the_last_beat() {
         let start = Instant::now();
-        let mut pace = Pace::new(Schedule::new(5 * SECOND), start);
+        let mut pace = Pace::new(Schedule::new(5 * SECOND), 0, start);
         pace.on_beat(start);
         pace.set_interval(2 * SECOND);
         assert_eq!(pace.due(), Some(start + 2 * SECOND));
@@ -317,7 +272,8 @@ mod tests {
     #[test]
     fn off_is_never() {
         let pace = Pace::new(
-            Schedule::new(Duration::ZERO).spread_first(true),
+            Schedule::new(Duration::ZERO).jitter(Jitter::NONE.spread_first(true)),
+            0,
             Instant::now(),
         );
         assert_eq!(pace.due(), None);
@@ -335,7 +291,7 @@ mod tests {
             "send_timeout (1ns) is shorter than 1ms; zero turns it off"
         );
         assert_eq!(
-            refused(Schedule::new(SECOND).jitter(91, 0)),
+            refused(Schedule::new(SECOND).jitter(Jitter::percent(91))),
             "jitter of 91 % is above 90 %"
         );
         let off = Schedule::new(Duration::ZERO).send_timeout(Duration::ZERO);
@@ -354,8 +310,8 @@ mod tests {
         ) {
             let interval = Duration::from_millis(interval);
             let start = Instant::now();
-            let schedule = Schedule::new(interval).jitter(percent, seed).spread_first(true);
-            let mut pace = Pace::new(schedule, start);
+            let schedule = Schedule::new(interval).jitter(Jitter::percent(percent).spread_first(true));
+            let mut pace = Pace::new(schedule, seed, start);
             prop_assert!(pace.due().expect("on") <= start + interval);
             let least = interval * u32::from(100 - percent) / 200;
             let mut last: Option<(Instant, Duration)> = None;
@@ -376,8 +332,8 @@ mod tests {
         fn the_same_seed_gives_the_same_beats(seed: u64, percent in 1_u8..=90) {
             let start = Instant::now();
             let dues = |seed| {
-                let schedule = Schedule::new(SECOND).jitter(percent, seed).spread_first(true);
-                let mut pace = Pace::new(schedule, start);
+                let schedule = Schedule::new(SECOND).jitter(Jitter::percent(percent).spread_first(true));
+                let mut pace = Pace::new(schedule, seed, start);
                 let dues: Vec<_> = (0..20).map(|_| {
                     let due = pace.due().expect("on");
                     pace.on_beat(due);

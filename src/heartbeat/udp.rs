@@ -15,13 +15,11 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 
 use super::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Payload};
+use crate::rt::BUDGET;
 
 /// The largest datagram, unless set: 1200 bytes pass every path that QUIC passes (RFC 9000,
 /// section 14), so they arrive in one piece.
 pub const DEFAULT_LIMIT: usize = 1200;
-
-/// How many datagrams in a row are left out before other tasks get their turn.
-const SKIPPED_PER_POLL: u32 = 32;
 
 /// A datagram socket: `tokio::net::UdpSocket` (feature `tokio`), `smol::Async<std::net::UdpSocket>`
 /// (feature `smol`), or one of your own.
@@ -303,7 +301,7 @@ impl<D: Datagrams, P: Payload + Send> HeartbeatSender for UdpSender<D, P> {
 
 impl<D: Datagrams, P: Payload> UdpReceiver<D, P> {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Heartbeat<P>>> {
-        for _ in 0..SKIPPED_PER_POLL {
+        for _ in 0..BUDGET {
             match ready!(self.socket.poll_recv(cx, &mut self.buffer)) {
                 Ok(size) => {
                     let datagram = self.buffer.get(..size).filter(|_| size < self.buffer.len());

@@ -9,12 +9,10 @@ use futures::stream::{self, BoxStream, FusedStream, Stream, StreamExt as _};
 
 use super::{Heartbeat, HeartbeatReceiver, Origin};
 use crate::detector::FailureDetector;
-use crate::rt::{Alarm, Runtime};
+use crate::rt::{Alarm, BUDGET, Runtime};
 use crate::seq::Seq;
 use crate::time::{earlier, later, reached};
 
-/// How many beats in a row are ignored before other tasks get their turn.
-const IGNORED_PER_POLL: u32 = 32;
 /// How many such turns a verdict that is due waits for a fresh beat behind the ignored ones.
 const TURNS_BEFORE_VERDICT: u32 = 32;
 
@@ -344,7 +342,7 @@ impl<R: HeartbeatReceiver, D: FailureDetector, T: Runtime> Watch<'_, R, D, T> {
 
     /// Everything that can be received: the first fresh beat, or the end; else whether there is more.
     fn poll_beats(&mut self, cx: &mut Context<'_>) -> Received<WatchItem<R>> {
-        for _ in 0..IGNORED_PER_POLL {
+        for _ in 0..BUDGET {
             let Some(beats) = &mut self.beats else {
                 return Received::Item(None);
             };

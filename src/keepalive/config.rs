@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use crate::jitter::Jitter;
 use crate::rtt::Rtt;
-use crate::time::{SHORTEST, nanos, shorter};
+use crate::time::{SHORTEST, shorter};
 
 /// When to send a ping.
 ///
@@ -87,10 +88,19 @@ pub enum Boundary {
 }
 
 /// How long an answer may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReplyTimeout {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "fixed or measured: a closed sum")]
+pub enum ReplyTimeout {
+    /// Always this long; zero for pings that nobody answers.
     Fixed(Duration),
-    Adaptive { floor: Duration, cap: Duration },
+    /// As long as the measured round trip suggests: see
+    /// [`adaptive_reply_timeout`](KeepaliveConfig::adaptive_reply_timeout).
+    Adaptive {
+        /// The shortest that it gets.
+        floor: Duration,
+        /// The longest that it gets, and its length before the first answer.
+        cap: Duration,
+    },
 }
 
 /// How a connection is kept alive: when to ask, what proves life, when to give up.
@@ -124,19 +134,28 @@ enum ReplyTimeout {
 /// assert_eq!(CONFIG.detection_bound(), Some(Duration::from_secs(9)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeepaliveConfig {
-    interval: Duration,
-    ping_when: PingWhen,
-    jitter_percent: u8,
-    jitter_seed: u64,
-    spread_first: bool,
-    proof: Proof,
-    reply_timeout: ReplyTimeout,
-    max_unanswered: u32,
-    silence: Duration,
-    silence_boundary: Boundary,
-    write_stall: Duration,
-    forgive_stall: bool,
+    /// The time before a ping.
+    pub interval: Duration,
+    /// What that time is counted from.
+    pub ping_when: PingWhen,
+    /// How much of that time is left to chance.
+    pub jitter: Jitter,
+    /// What proves life.
+    pub proof: Proof,
+    /// The time for an answer.
+    pub reply_timeout: ReplyTimeout,
+    /// The pings in a row that may go unanswered, with the last of which the verdict comes.
+    pub max_unanswered: u32,
+    /// The limit for peers that are not asked.
+    pub silence: Duration,
+    /// Whether that limit is reached at its end or only beyond it.
+    pub silence_boundary: Boundary,
+    /// The time in which a peer takes at least one of the bytes that are offered to it.
+    pub write_stall: Duration,
+    /// Whether a pause of our own is forgiven.
+    pub forgive_stall: bool,
 }
 
 impl Default for KeepaliveConfig {
@@ -146,14 +165,6 @@ impl Default for KeepaliveConfig {
 }
 
 impl KeepaliveConfig {
-    /// The most that [`jitter`](Self::jitter) may take off an interval.
-    ///
-    /// ```
-    /// # use liveness::KeepaliveConfig;
-    /// assert_eq!(KeepaliveConfig::MAX_JITTER_PERCENT, 90);
-    /// ```
-    pub const MAX_JITTER_PERCENT: u8 = 90;
-
     /// The defaults in the [table above](Self).
     ///
     /// ```
@@ -166,9 +177,7 @@ impl KeepaliveConfig {
         Self {
             interval: Duration::from_secs(20),
             ping_when: PingWhen::RecvIdle,
-            jitter_percent: 0,
-            jitter_seed: 0,
-            spread_first: false,
+            jitter: Jitter::NONE,
             proof: Proof::AnyBytes,
             reply_timeout: ReplyTimeout::Fixed(Duration::from_secs(10)),
             max_unanswered: 1,
@@ -197,7 +206,7 @@ impl KeepaliveConfig {
     /// The time before a ping, at least 1 ms; zero is off. Default 20 s.
     ///
     /// Never longer than promised; never shorter than `interval` less its jitter, but for the first
-    /// one if it is [spread](Self::spread_first). Counted from what [`ping_when`](Self::ping_when)
+    /// one if it is [spread](Jitter::spread_first). Counted from what [`ping_when`](Self::ping_when)
     /// says and from the last ping that left.
     ///
     /// ```
@@ -225,40 +234,11 @@ impl KeepaliveConfig {
         self
     }
 
-    /// Takes up to `percent` off each interval, at random, so that many connections do not beat in
-    /// step. Default 0, at most [90](Self::MAX_JITTER_PERCENT).
-    ///
-    /// Jitter only ever shortens: the peer may be timing the interval. Randomness is an input: the
-    /// same `seed` gives the same intervals; give each connection its own.
-    ///
-    /// ```
-    /// # use liveness::KeepaliveConfig;
-    /// # let connection_number = 7;
-    /// let config = KeepaliveConfig::new().jitter(20, connection_number);
-    /// # assert_ne!(config, KeepaliveConfig::new());
-    /// ```
+    /// How much of an interval is left to chance, so that many connections do not beat in step.
+    /// Default [`Jitter::NONE`].
     #[must_use]
-    pub const fn jitter(mut self, percent: u8, seed: u64) -> Self {
-        self.jitter_percent = percent;
-        self.jitter_seed = seed;
-        self
-    }
-
-    /// Whether the first ping comes at a random point of the whole interval, drawn from the seed of
-    /// [`jitter`](Self::jitter). Default no.
-    ///
-    /// After a restart a million clients connect in one second; without this they ping in one second
-    /// ever after.
-    ///
-    /// ```
-    /// # use liveness::KeepaliveConfig;
-    /// # let connection_number = 7;
-    /// let config = KeepaliveConfig::new().jitter(10, connection_number).spread_first(true);
-    /// # assert_ne!(config, KeepaliveConfig::new());
-    /// ```
-    #[must_use]
-    pub const fn spread_first(mut self, spread: bool) -> Self {
-        self.spread_first = spread;
+    pub const fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
         self
     }
 
@@ -453,10 +433,7 @@ impl KeepaliveConfig {
                 });
             }
         }
-        if self.jitter_percent > Self::MAX_JITTER_PERCENT {
-            let (percent, most) = (self.jitter_percent, Self::MAX_JITTER_PERCENT);
-            return Err(ConfigError::TooMuchJitter { percent, most });
-        }
+        self.jitter.validate()?;
         if self.max_unanswered == 0 {
             return Err(ConfigError::NothingMayGoUnanswered);
         }
@@ -497,22 +474,6 @@ impl KeepaliveConfig {
         !self.interval.is_zero() && self.ping_when.checks_peer()
     }
 
-    pub(crate) const fn proves(&self) -> Proof {
-        self.proof
-    }
-
-    pub(super) const fn strikes(&self) -> u32 {
-        self.max_unanswered
-    }
-
-    pub(super) const fn forgives(&self) -> bool {
-        self.forgive_stall
-    }
-
-    pub(super) const fn longest_silence(&self) -> Duration {
-        self.silence
-    }
-
     /// The passive limit as the first instant at which it is exceeded.
     pub(super) const fn silence_deadline(&self) -> Option<Duration> {
         match (self.silence.is_zero(), self.silence_boundary) {
@@ -547,18 +508,9 @@ impl KeepaliveConfig {
         }
     }
 
-    /// The interval before the ping with the number `nth` of this connection.
-    pub(super) fn interval_before(&self, nth: u64) -> Duration {
-        let whole = nanos(self.interval);
-        let random = splitmix(self.jitter_seed, nth);
-        let off = if nth == 0 && self.spread_first {
-            whole
-        } else {
-            (u128::from(whole) * u128::from(self.jitter_percent) / 100) as u64
-        };
-        let shortened = ((u128::from(off) * u128::from(random)) >> 64) as u64;
-        self.interval
-            .saturating_sub(Duration::from_nanos(shortened))
+    /// The interval before the ping with the number `nth` of the connection with this seed.
+    pub(super) fn interval_before(&self, seed: u64, nth: u64) -> Duration {
+        self.jitter.shorten(self.interval, seed, nth)
     }
 
     /// The same limits for a connection that is being closed, where nothing can be asked any more.
@@ -585,12 +537,4 @@ impl KeepaliveConfig {
     pub(crate) fn longest_limit(&self) -> Duration {
         self.longest_reply().max(self.silence)
     }
-}
-
-/// The `nth` number of a stream of evenly spread ones: Steele, Lea and Flood's SplitMix64 (2014).
-pub(crate) fn splitmix(seed: u64, nth: u64) -> u64 {
-    let mut z = seed.wrapping_add(nth.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

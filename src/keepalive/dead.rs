@@ -44,7 +44,7 @@ impl fmt::Display for Cause {
 ///
 /// let (start, second) = (Instant::now(), Duration::from_secs(1));
 /// let config = KeepaliveConfig::off().silence(90 * second);
-/// let mut keepalive = Keepalive::new(config, start)?;
+/// let mut keepalive = Keepalive::new(config, 0, start)?;
 /// let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(start + 90 * second) else { panic!() };
 /// assert_eq!(dead.cause, Cause::Silent);
 /// assert_eq!(
@@ -102,7 +102,7 @@ impl Dead {
     /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
     /// # let start = Instant::now();
     /// # let config = KeepaliveConfig::off().silence(Duration::from_secs(9));
-    /// # let Some(KeepaliveEvent::Dead(dead)) = Keepalive::new(config, start)?.handle_timeout(start + Duration::from_secs(9)) else { panic!() };
+    /// # let Some(KeepaliveEvent::Dead(dead)) = Keepalive::new(config, 0, start)?.handle_timeout(start + Duration::from_secs(9)) else { panic!() };
     ///
     /// #[derive(Debug, thiserror::Error)]
     /// #[error("library: {0}")]

@@ -10,8 +10,7 @@ mod preset;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use config::splitmix;
-pub use config::{Boundary, KeepaliveConfig, PingWhen, Proof};
+pub use config::{Boundary, KeepaliveConfig, PingWhen, Proof, ReplyTimeout};
 pub use dead::{Cause, Dead};
 
 use crate::error::ConfigError;
@@ -49,7 +48,7 @@ pub enum KeepaliveEvent {
 /// # use std::time::{Duration, Instant};
 /// # use liveness::{Keepalive, KeepaliveConfig, keepalive::Pong};
 /// # let now = Instant::now();
-/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), now)?;
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, now)?;
 /// // Allowed, a sign of life, and no answer to anything:
 /// assert_eq!(keepalive.on_pong(Answers::Oldest, now), Pong::Unsolicited);
 /// # Ok::<(), liveness::ConfigError>(())
@@ -103,7 +102,7 @@ struct Question {
 ///
 /// let start = Instant::now();
 /// let at = |seconds| start + Duration::from_secs(seconds);
-/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
 ///
 /// // Bytes come in, so nothing needs to be asked before 20 s after the last of them.
 /// keepalive.on_receive(at(5));
@@ -124,6 +123,7 @@ struct Question {
 #[derive(Debug, Clone)]
 pub struct Keepalive {
     config: KeepaliveConfig,
+    seed: u64,
     newest: Instant,
     /// The last byte from the peer.
     received_at: Instant,
@@ -154,7 +154,8 @@ pub struct Keepalive {
 }
 
 impl Keepalive {
-    /// A connection that was alive at `now`.
+    /// A connection that was alive at `now`. Give each one a `seed` of its own: its
+    /// [`jitter`](KeepaliveConfig::jitter) is drawn from it, the same for the same seed.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work; its text names the values that disagree.
@@ -162,18 +163,19 @@ impl Keepalive {
     /// ```
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let fine = Keepalive::new(KeepaliveConfig::new(), Instant::now());
+    /// let fine = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now());
     /// assert!(fine.is_ok());
     /// let useless = KeepaliveConfig::new().interval(Duration::from_micros(3));
     /// assert_eq!(
-    ///     Keepalive::new(useless, Instant::now()).unwrap_err().to_string(),
+    ///     Keepalive::new(useless, 0, Instant::now()).unwrap_err().to_string(),
     ///     "interval (3µs) is shorter than 1ms; zero turns it off",
     /// );
     /// ```
-    pub fn new(config: KeepaliveConfig, now: Instant) -> Result<Self, ConfigError> {
+    pub fn new(config: KeepaliveConfig, seed: u64, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self {
             config,
+            seed,
             newest: now,
             received_at: now,
             answered_at: now,
@@ -183,7 +185,7 @@ impl Keepalive {
             cleared_at: now,
             blocked_at: None,
             probe_at: None,
-            interval: config.interval_before(0),
+            interval: config.interval_before(seed, 0),
             issued: None,
             question: None,
             pings: Pings::new(now),
@@ -195,13 +197,19 @@ impl Keepalive {
         })
     }
 
+    /// The seed that its jitter is drawn from.
+    #[cfg(feature = "mqtt")]
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// At least one byte came from the peer at `now`, of whatever meaning.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// keepalive.on_receive(start + Duration::from_secs(1));
     /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(21)));
     /// # Ok::<(), liveness::ConfigError>(())
@@ -220,7 +228,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// keepalive.on_send(start + Duration::from_secs(1));
     /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(20)));
     /// # Ok::<(), liveness::ConfigError>(())
@@ -239,7 +247,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Cause, Keepalive, KeepaliveConfig, KeepaliveEvent};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), start)?;
+    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), 0, start)?;
     /// keepalive.on_write_blocked(start + s);
     /// keepalive.on_write_blocked(start + 2 * s);
     /// let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(start + 6 * s) else { panic!() };
@@ -258,7 +266,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), start)?;
+    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), 0, start)?;
     /// keepalive.on_write_blocked(start + s);
     /// keepalive.on_write_withdrawn(start + 2 * s);
     /// assert_eq!(keepalive.handle_timeout(start + 6 * s), None);
@@ -279,7 +287,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(start + 20 * s) else { panic!() };
     /// keepalive.on_ping_sent(seq, start + 25 * s); // stuck behind data for five seconds
     /// assert_eq!(keepalive.poll_timeout(), Some(start + 35 * s));
@@ -319,7 +327,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent, keepalive::Pong};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(start + 20 * s) else { panic!() };
     /// keepalive.on_ping_sent(seq, start + 20 * s);
     /// assert_eq!(keepalive.on_pong(Answers::Ping(seq), start + 21 * s), Pong::Matched { rtt: s });
@@ -354,7 +362,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
     /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// keepalive.probe_now(start);
     /// assert!(matches!(keepalive.handle_timeout(start), Some(KeepaliveEvent::Ping(_))));
     /// # Ok::<(), liveness::ConfigError>(())
@@ -376,7 +384,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), start)?;
+    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), 0, start)?;
     /// keepalive.pause(start);
     /// assert_eq!(keepalive.handle_timeout(start + 60 * s), None);
     /// # Ok::<(), liveness::ConfigError>(())
@@ -392,7 +400,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), 0, start)?;
     /// keepalive.pause(start);
     /// keepalive.resume(start + 60 * s);
     /// assert_eq!(keepalive.poll_timeout(), Some(start + 90 * s));
@@ -417,7 +425,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// keepalive.set_interval(5 * s, start)?;
     /// assert_eq!(keepalive.poll_timeout(), Some(start + 5 * s));
     /// # Ok::<(), liveness::ConfigError>(())
@@ -439,7 +447,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// keepalive.set_config(KeepaliveConfig::off(), start)?;
     /// assert_eq!(keepalive.poll_timeout(), None);
     /// # Ok::<(), liveness::ConfigError>(())
@@ -450,7 +458,7 @@ impl Keepalive {
         self.clear();
         let was_due = self.is_verdict_due(now);
         self.config = config;
-        self.interval = config.interval_before(self.pings.issued());
+        self.interval = config.interval_before(self.seed, self.pings.issued());
         let limit = config.reply_limit(&self.rtt);
         self.question = self.question.zip(limit).map(|(question, limit)| Question {
             at: question.at,
@@ -475,7 +483,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig};
     /// # let start = Instant::now();
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(20)));
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -502,7 +510,7 @@ impl Keepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
     /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), start)?;
+    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
     /// assert_eq!(keepalive.handle_timeout(start), None);
     /// let due = start + Duration::from_secs(20);
     /// assert_eq!(keepalive.handle_timeout(due), Some(KeepaliveEvent::Ping(Seq::new(0))));
@@ -533,7 +541,7 @@ impl Keepalive {
     /// ```
     /// # use std::time::Instant;
     /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), Instant::now())?;
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now())?;
     /// assert_eq!(keepalive.dead(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -547,7 +555,7 @@ impl Keepalive {
     /// ```
     /// # use std::time::Instant;
     /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), Instant::now())?;
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now())?;
     /// assert_eq!(keepalive.rtt().latest(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -561,7 +569,7 @@ impl Keepalive {
     /// ```
     /// # use std::time::Instant;
     /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), Instant::now())?;
+    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now())?;
     /// assert_eq!(keepalive.config(), &KeepaliveConfig::new());
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -580,7 +588,7 @@ impl Keepalive {
 
     /// The last proof of life.
     fn proved_at(&self) -> Instant {
-        match self.config.proves() {
+        match self.config.proof {
             Proof::AnyBytes => self.received_at,
             Proof::PongOnly => self.answered_at,
         }
@@ -636,7 +644,7 @@ impl Keepalive {
         let silence = self.config.silence_deadline().filter(|_| !self.paused);
         // Who was asked late, or whose ping left late, still has the time for the answer.
         let no_strike = self.unanswered == 0 || self.proved_at() > self.cleared_at;
-        let asked = self.config.forgives() && self.config.checks_peer() && no_strike;
+        let asked = self.config.forgive_stall && self.config.checks_peer() && no_strike;
         let reply_at = no_reply.filter(|_| asked).map(|due| due.at);
         let silent = silence.and_then(|limit| {
             let due = Due::new(Cause::Silent, heard, limit)?;
@@ -658,18 +666,18 @@ impl Keepalive {
 
     /// A limit has run out: strike, pardon or bury.
     fn judge(&mut self, due: Due, now: Instant) -> Option<KeepaliveEvent> {
-        if self.config.forgives() && !self.pardoned && self.was_away(due, now) {
+        if self.config.forgive_stall && !self.pardoned && self.was_away(due, now) {
             return self.pardon(now);
         }
         if due.cause == Cause::NoReply {
             self.unanswered = self.unanswered.saturating_add(1);
             self.question = None;
-            if self.unanswered < self.config.strikes() {
+            if self.unanswered < self.config.max_unanswered {
                 return self.issued.is_none().then(|| self.issue());
             }
         }
         let limit = match due.cause {
-            Cause::Silent => self.config.longest_silence(),
+            Cause::Silent => self.config.silence,
             Cause::NoReply | Cause::WriteStalled => due.limit,
         };
         let dead = Dead {
@@ -720,7 +728,7 @@ impl Keepalive {
     fn issue(&mut self) -> KeepaliveEvent {
         let seq = self.pings.issue(self.newest);
         self.probe_at = None;
-        self.interval = self.config.interval_before(self.pings.issued());
+        self.interval = self.config.interval_before(self.seed, self.pings.issued());
         self.issued = Some(seq);
         KeepaliveEvent::Ping(seq)
     }

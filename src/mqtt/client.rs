@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Limits, MqttError, Packet, PacketType, Scanner, Version};
 use crate::error::ConfigError;
+use crate::jitter::Jitter;
 use crate::keepalive::{Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen, Pong, Proof};
 use crate::seq::{Answers, Seq};
 use crate::time::shorter;
@@ -42,8 +43,7 @@ pub struct ClientConfig {
     max_unanswered: u32,
     connect_timeout: Duration,
     write_stall: Duration,
-    jitter_percent: u8,
-    jitter_seed: u64,
+    jitter: Jitter,
     limits: Limits,
 }
 
@@ -69,8 +69,7 @@ impl ClientConfig {
             max_unanswered: 1,
             connect_timeout: Duration::from_secs(10),
             write_stall: Duration::from_secs(30),
-            jitter_percent: 0,
-            jitter_seed: 0,
+            jitter: Jitter::NONE,
             limits: Limits::new(),
         }
     }
@@ -182,17 +181,10 @@ impl ClientConfig {
         self
     }
 
-    /// Asks up to `percent` earlier, at random; see [`KeepaliveConfig::jitter`]. Default none.
-    ///
-    /// ```
-    /// # use liveness::mqtt::ClientConfig;
-    /// let config = ClientConfig::new().jitter(20, 7);
-    /// # assert_ne!(config, ClientConfig::new());
-    /// ```
+    /// How much of the time before a PINGREQ is left to chance. Default [`Jitter::NONE`].
     #[must_use]
-    pub const fn jitter(mut self, percent: u8, seed: u64) -> Self {
-        self.jitter_percent = percent;
-        self.jitter_seed = seed;
+    pub const fn jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
         self
     }
 
@@ -227,7 +219,7 @@ impl ClientConfig {
             .ping_when(self.ping_when)
             .proof(self.proof)
             .max_unanswered(self.max_unanswered)
-            .jitter(self.jitter_percent, self.jitter_seed);
+            .jitter(self.jitter);
         if self.reply_timeout.is_zero() {
             return config;
         }
@@ -342,7 +334,7 @@ impl Askers {
 ///
 /// let start = Instant::now();
 /// let at = |millis| start + Duration::from_millis(millis);
-/// let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), start)?;
+/// let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, start)?;
 ///
 /// let mut connect = Connect::new(Version::V3_1_1, "meter 7");
 /// connect.keep_alive = 10;
@@ -385,16 +377,16 @@ impl ClientKeepalive {
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// let config = ClientConfig::new().max_unanswered(0);
     /// assert_eq!(
-    ///     ClientKeepalive::new(config, Instant::now()).unwrap_err().to_string(),
+    ///     ClientKeepalive::new(config, 0, Instant::now()).unwrap_err().to_string(),
     ///     "max_unanswered is 0: the first ping would be a verdict; the least is 1",
     /// );
     /// ```
-    pub fn new(config: ClientConfig, now: Instant) -> Result<Self, ConfigError> {
+    pub fn new(config: ClientConfig, seed: u64, now: Instant) -> Result<Self, ConfigError> {
         // Whatever keep alive the packets bring later, it is of this kind.
-        Keepalive::new(config.keepalive(1), now)?;
-        Keepalive::new(config.connecting(), now)?;
+        Keepalive::new(config.keepalive(1), seed, now)?;
+        Keepalive::new(config.connecting(), seed, now)?;
         Ok(Self {
-            keepalive: Keepalive::new(config.unconnected(), now)?,
+            keepalive: Keepalive::new(config.unconnected(), seed, now)?,
             outgoing: Scanner::from_client(),
             incoming: Scanner::from_server().limits(config.limits),
             config,
@@ -415,7 +407,7 @@ impl ClientKeepalive {
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, now)?;
     /// keep_alive.on_send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", now)?;
     /// assert_eq!(keep_alive.keep_alive(), Some(60));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -434,7 +426,8 @@ impl ClientKeepalive {
                     self.keep_alive = connect.keep_alive;
                     self.incoming.set_version(connect.version);
                     // The wait for the CONNACK begins here, however long the connection stood open.
-                    if let Ok(keepalive) = Keepalive::new(self.config.connecting(), now) {
+                    let (config, seed) = (self.config.connecting(), self.keepalive.seed());
+                    if let Ok(keepalive) = Keepalive::new(config, seed, now) {
                         self.keepalive = keepalive;
                     }
                 }
@@ -456,7 +449,7 @@ impl ClientKeepalive {
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, now)?;
     /// assert_eq!(
     ///     keep_alive.on_receive(&[0xc0, 0x00], now).unwrap_err().to_string(),
     ///     "PINGREQ: a packet that only a client sends, at byte 0 \
@@ -512,7 +505,7 @@ impl ClientKeepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{KeepaliveEvent, mqtt::{ClientConfig, ClientKeepalive}};
     /// # let start = Instant::now();
-    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), start)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, start)?;
     /// keep_alive.on_write_blocked(start);
     /// let event = keep_alive.handle_timeout(start + Duration::from_secs(30));
     /// assert!(matches!(event, Some(KeepaliveEvent::Dead(_))));
@@ -529,7 +522,7 @@ impl ClientKeepalive {
     /// # use std::time::Instant;
     /// # use liveness::{Seq, mqtt::{ClientConfig, ClientKeepalive}};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, now)?;
     /// keep_alive.on_ping_sent(Seq::new(7), now); // never asked for: its answer is taken out, no more
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -545,7 +538,7 @@ impl ClientKeepalive {
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, now)?;
     /// keep_alive.probe_now(now);
     /// assert_eq!(keep_alive.handle_timeout(now), None); // not connected
     /// # Ok::<(), liveness::ConfigError>(())
@@ -563,7 +556,7 @@ impl ClientKeepalive {
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
     /// # let now = Instant::now();
-    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), now)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, now)?;
     /// keep_alive.on_send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", now)?;
     /// keep_alive.on_receive(&[0x20, 0x02, 0x00, 0x00], now)?;
     /// assert!(keep_alive.may_ping());
@@ -582,7 +575,7 @@ impl ClientKeepalive {
     /// ```
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
-    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, Instant::now())?;
     /// assert_eq!(keep_alive.keep_alive(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -596,7 +589,7 @@ impl ClientKeepalive {
     /// ```
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
-    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, Instant::now())?;
     /// assert_eq!(keep_alive.version(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -613,7 +606,7 @@ impl ClientKeepalive {
     /// ```
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
-    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, Instant::now())?;
     /// assert_eq!(keep_alive.poll_timeout(), None); // no CONNECT, no promise
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```
@@ -634,7 +627,7 @@ impl ClientKeepalive {
     /// # use std::time::{Duration, Instant};
     /// # use liveness::{Cause, KeepaliveEvent, mqtt::{ClientConfig, ClientKeepalive}};
     /// # let start = Instant::now();
-    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), start)?;
+    /// # let mut keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, start)?;
     /// keep_alive.on_send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", start)?;
     /// // The broker accepted the connection, or its kernel did; a CONNACK never comes.
     /// let event = keep_alive.handle_timeout(start + Duration::from_secs(10));
@@ -654,7 +647,7 @@ impl ClientKeepalive {
     /// ```
     /// # use std::time::Instant;
     /// # use liveness::mqtt::{ClientConfig, ClientKeepalive};
-    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), Instant::now())?;
+    /// let keep_alive = ClientKeepalive::new(ClientConfig::new(), 0, Instant::now())?;
     /// assert_eq!(keep_alive.dead(), None);
     /// # Ok::<(), liveness::ConfigError>(())
     /// ```

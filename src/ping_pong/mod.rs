@@ -23,13 +23,10 @@ use crate::error::ConfigError;
 use crate::flood::{FloodGuard, FloodLimit};
 use crate::io::Activity;
 use crate::keepalive::{Dead, Input, KeepaliveConfig, KeepaliveEvent};
-use crate::rt::Runtime;
+use crate::rt::{BUDGET, Runtime};
 use crate::rtt::Rtt;
 use end::End;
 use outbox::Outbox;
-
-/// How many heartbeats in a row are taken in before the executor gets its turn.
-const ABSORBED_AT_ONCE: u32 = 32;
 
 /// A stream and sink of messages that is kept alive, or says when and why it is dead.
 ///
@@ -457,7 +454,7 @@ where
                 Poll::Pending => {}
             }
         }
-        for _ in absorbed..ABSORBED_AT_ONCE {
+        for _ in absorbed..BUDGET {
             if let Poll::Ready(Err(error)) = self.as_mut().poll_heartbeats(cx) {
                 failed = Some(error);
             }

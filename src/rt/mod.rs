@@ -10,6 +10,7 @@ mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -78,7 +79,17 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// }
     /// ```
     fn now(&self) -> Instant;
+
+    /// A number from which one connection's [jitter](crate::Jitter) is drawn, another one at each
+    /// call. By default it comes from the operating system, through [`RandomState`].
+    fn seed(&self) -> u64 {
+        RandomState::new().hash_one(0_u8)
+    }
 }
+
+/// How much a task does in one poll before other tasks get their turn: heartbeats taken in, frames
+/// or datagrams skipped.
+pub(crate) const BUDGET: u32 = 32;
 
 /// One timer, which can be set again and again.
 ///

@@ -30,7 +30,7 @@ const LONGEST_REASON: usize = 123;
 /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
 /// # let start = Instant::now();
 /// # let s = Duration::from_secs(1);
-/// # let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(90 * s), start)?;
+/// # let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(90 * s), 0, start)?;
 /// # let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(start + 90 * s) else { panic!() };
 /// use liveness::websocket::close_reason;
 ///

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use liveness::keepalive::Boundary;
 use liveness::keepalive::Pong;
 use liveness::{
-    Answers, Cause, ConfigError, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen, Proof,
-    Seq,
+    Answers, Cause, ConfigError, Dead, Jitter, Keepalive, KeepaliveConfig, KeepaliveEvent,
+    PingWhen, Proof, Seq,
 };
 
 use crate::config::ms;
@@ -19,7 +19,7 @@ fn at(seconds: u64) -> Instant {
 }
 
 fn keepalive(config: KeepaliveConfig) -> Keepalive {
-    Keepalive::new(config, origin()).unwrap()
+    Keepalive::new(config, 0, origin()).unwrap()
 }
 
 /// Interval 10 s, reply timeout 4 s, nothing else.
@@ -324,7 +324,7 @@ mod questions {
     fn a_new_connection_knows_nothing_of_the_old_one() {
         let mut old = keepalive(plain());
         let seq = ping(&mut old, at(10));
-        let mut new = Keepalive::new(*old.config(), at(11)).unwrap();
+        let mut new = Keepalive::new(*old.config(), 0, at(11)).unwrap();
         assert_eq!(new.poll_timeout(), Some(at(21)));
         assert_eq!(new.on_pong(Answers::Ping(seq), at(12)), Pong::Unsolicited);
     }
@@ -782,7 +782,7 @@ mod numbers {
             .reply_timeout(Duration::MAX)
             .write_stall(Duration::MAX)
             .max_unanswered(u32::MAX);
-        for config in [for_ever, for_ever.jitter(90, u64::MAX).spread_first(false)] {
+        for config in [for_ever, for_ever.jitter(Jitter::percent(90))] {
             let mut keepalive = keepalive(config);
             keepalive.on_write_blocked(at(1));
             keepalive.probe_now(at(1));
@@ -807,11 +807,13 @@ mod numbers {
 
     #[test]
     fn jitter_only_shortens_and_spreads() {
-        let interval =
-            |config: KeepaliveConfig| keepalive(config).poll_timeout().unwrap() - origin();
+        let interval = |config: KeepaliveConfig, seed| {
+            let keepalive = Keepalive::new(config, seed, origin()).unwrap();
+            keepalive.poll_timeout().unwrap() - origin()
+        };
         let whole = 10 * SECOND;
         let jittered: Vec<_> = (0..1_000)
-            .map(|seed| interval(plain().jitter(20, seed)))
+            .map(|seed| interval(plain().jitter(Jitter::percent(20)), seed))
             .collect();
         assert!(
             jittered
@@ -820,7 +822,7 @@ mod numbers {
         );
         assert!(jittered.iter().any(|span| *span < ms(8_100)));
         assert!(jittered.iter().any(|span| *span > ms(9_900)));
-        let spread = |seed| interval(plain().jitter(20, seed).spread_first(true));
+        let spread = |seed| interval(plain().jitter(Jitter::percent(20).spread_first(true)), seed);
         let first: Vec<_> = (0..1_000).map(spread).collect();
         for second in 0..10 {
             let slot = second * SECOND..(second + 1) * SECOND;
@@ -832,8 +834,8 @@ mod numbers {
         }
         // The same seed gives the same intervals.
         assert_eq!(
-            interval(plain().jitter(90, 7)),
-            interval(plain().jitter(90, 7))
+            interval(plain().jitter(Jitter::percent(90)), 7),
+            interval(plain().jitter(Jitter::percent(90)), 7)
         );
     }
 
@@ -852,7 +854,7 @@ mod texts {
     use super::*;
 
     fn refusal(config: KeepaliveConfig) -> (ConfigError, String) {
-        let error = Keepalive::new(config, origin()).unwrap_err();
+        let error = Keepalive::new(config, 0, origin()).unwrap_err();
         (error, error.to_string())
     }
 
@@ -895,7 +897,10 @@ mod texts {
                 new.adaptive_reply_timeout(2 * SECOND, SECOND),
                 "adaptive reply timeout: floor (2s) is above cap (1s)",
             ),
-            (new.jitter(91, 0), "jitter of 91 % is above 90 %"),
+            (
+                new.jitter(Jitter::percent(91)),
+                "jitter of 91 % is above 90 %",
+            ),
             (
                 new.max_unanswered(0),
                 "max_unanswered is 0: the first ping would be a verdict; the least is 1",
@@ -936,7 +941,7 @@ mod texts {
                 .reply_timeout(ms(1))
                 .write_stall(ms(1))
                 .silence(ms(2)),
-            new.jitter(90, 0),
+            new.jitter(Jitter::percent(90)),
             new.max_unanswered(1),
             new.adaptive_reply_timeout(SECOND, SECOND),
             // Who is not checked may be silent for less than the interval.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use liveness::keepalive::Boundary;
-use liveness::{Keepalive, KeepaliveConfig, PingWhen, Proof};
+use liveness::{Jitter, Keepalive, KeepaliveConfig, PingWhen, Proof};
 use proptest::prelude::*;
 
 use crate::origin;
@@ -34,8 +34,7 @@ impl Setup {
         let config = KeepaliveConfig::new()
             .interval(ms(self.interval))
             .ping_when(self.when)
-            .jitter(self.jitter, 7)
-            .spread_first(self.spread)
+            .jitter(Jitter::percent(self.jitter).spread_first(self.spread))
             .proof(self.proof)
             .max_unanswered(self.max_unanswered)
             .silence(ms(self.silence))
@@ -127,6 +126,8 @@ fn setup(raw: ([u16; 5], [u8; 6])) -> Setup {
 pub(crate) fn setups() -> impl Strategy<Value = Setup> {
     any::<([u16; 5], [u8; 6])>().prop_filter_map("refused", |raw| {
         let setup = setup(raw);
-        Keepalive::new(setup.config(), origin()).ok().map(|_| setup)
+        Keepalive::new(setup.config(), 0, origin())
+            .ok()
+            .map(|_| setup)
     })
 }

@@ -67,7 +67,7 @@ struct Asking {
 impl Asking {
     fn new(setup: &Setup, now: Instant) -> Self {
         Self {
-            keepalive: Keepalive::new(setup.config(), now).expect("an accepted configuration"),
+            keepalive: Keepalive::new(setup.config(), 0, now).expect("an accepted configuration"),
             last: None,
             unflushed: false,
             perhaps_unflushed: false,

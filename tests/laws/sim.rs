@@ -85,7 +85,7 @@ struct Sim<'a> {
 
 /// Runs `config` in `world`.
 pub(crate) fn run(config: KeepaliveConfig, world: &World) -> Record {
-    let keepalive = Keepalive::new(config, origin()).expect("an accepted configuration");
+    let keepalive = Keepalive::new(config, 0, origin()).expect("an accepted configuration");
     let mut sim = Sim {
         world,
         keepalive,

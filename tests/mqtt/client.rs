@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use liveness::Jitter;
 use liveness::mqtt::{
     ClientConfig, ClientKeepalive, ConnAck, Disconnect, PINGREQ, PINGRESP, Packet, Version, reason,
 };
@@ -30,14 +31,24 @@ fn connected_with(
     ack: &ConnAck,
     clock: Clock,
 ) -> ClientKeepalive {
-    let mut client = ClientKeepalive::new(config, clock.s(0)).unwrap();
+    let mut client = ClientKeepalive::new(config, 0, clock.s(0)).unwrap();
+    accept(&mut client, version, keep_alive, ack, clock);
+    client
+}
+
+fn accept(
+    client: &mut ClientKeepalive,
+    version: Version,
+    keep_alive: u16,
+    ack: &ConnAck,
+    clock: Clock,
+) {
     client
         .on_send(&connect(version, "c", keep_alive), clock.s(0))
         .unwrap();
     let mut out = BytesMut::new();
     ack.encode(version, &mut out).unwrap();
-    receive(&mut client, &out, clock.s(0));
-    client
+    receive(client, &out, clock.s(0));
 }
 
 fn plain(keep_alive: u16, clock: Clock) -> ClientKeepalive {
@@ -291,7 +302,7 @@ fn a_broker_that_is_back_in_time_is_alive() {
 fn a_connack_that_never_comes() {
     let clock = Clock::start();
     let config = ClientConfig::new().connect_timeout(Duration::from_secs(3));
-    let mut client = ClientKeepalive::new(config, clock.s(0)).unwrap();
+    let mut client = ClientKeepalive::new(config, 0, clock.s(0)).unwrap();
     assert_eq!(
         client.poll_timeout(),
         None,
@@ -416,10 +427,10 @@ fn bad_bytes_of_our_own_stop_the_pings_only() {
 fn jitter_only_shortens() {
     let clock = Clock::start();
     let due = |seed| {
-        let config = ClientConfig::new().jitter(20, seed);
-        connected(config, Version::V3_1_1, 10, clock)
-            .poll_timeout()
-            .unwrap()
+        let config = ClientConfig::new().jitter(Jitter::percent(20));
+        let mut client = ClientKeepalive::new(config, seed, clock.s(0)).unwrap();
+        accept(&mut client, Version::V3_1_1, 10, &ConnAck::new(0), clock);
+        client.poll_timeout().unwrap()
     };
     let all: Vec<Instant> = (0..100).map(due).collect();
     assert!(

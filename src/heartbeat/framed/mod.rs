@@ -17,9 +17,6 @@ pub use sender::{Ack, FramedSender};
 use super::Heartbeat;
 use crate::tcp::Frame;
 
-/// How many frames in a row are skipped before other tasks get their turn.
-const SKIPPED_PER_POLL: u32 = 32;
-
 /// A connection of frames that carry heartbeats: every `Stream` of them is one.
 ///
 /// It only gives the two types names.

@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 use async_trait::async_trait;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 
-use super::{FramedError, HeartbeatFrames, SKIPPED_PER_POLL};
+use super::{FramedError, HeartbeatFrames};
 use crate::heartbeat::{Heartbeat, HeartbeatReceiver};
+use crate::rt::BUDGET;
 use crate::tcp::Frame;
 
 /// Receives pings as beats, and answers each of them.
@@ -158,7 +159,7 @@ where
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Heartbeat<P>, FramedError<E>>> {
         self.answer(cx);
-        for _ in 0..SKIPPED_PER_POLL {
+        for _ in 0..BUDGET {
             let frame = match self.connection.poll_next_unpin(cx) {
                 Poll::Ready(Some(frame)) => frame.map_err(FramedError::Transport)?,
                 Poll::Ready(None) => return Poll::Ready(Err(FramedError::Closed)),

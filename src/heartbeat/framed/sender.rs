@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 
-use super::{FramedError, SKIPPED_PER_POLL};
+use super::FramedError;
 use crate::heartbeat::{Heartbeat, HeartbeatSender};
 use crate::metrics;
-use crate::rt::Runtime;
+use crate::rt::{BUDGET, Runtime};
 use crate::seq::Seq;
 use crate::tcp::Frame;
 
@@ -138,7 +138,7 @@ where
                 metrics::ping_sent(seq);
             }
         }
-        for _ in 0..SKIPPED_PER_POLL {
+        for _ in 0..BUDGET {
             let frame = match ready!(self.connection.poll_next_unpin(cx)) {
                 None => Err(FramedError::Closed),
                 Some(frame) => frame.map_err(FramedError::Transport),

@@ -11,10 +11,7 @@ use super::transport::{Outlet, Room, Source};
 use crate::driver::{Driver, Half, Offer};
 use crate::io::wire::Wire;
 use crate::keepalive::{Dead, Input, KeepaliveEvent};
-use crate::rt::Runtime;
-
-/// How many reads in a row may bring nothing but heartbeats before the executor gets its turn.
-const ABSORBED_AT_ONCE: u32 = 32;
+use crate::rt::{BUDGET, Runtime};
 
 #[derive(Debug)]
 pub(super) struct Parts<W, R: Runtime> {
@@ -38,7 +35,7 @@ impl<W: Wire, R: Runtime> Parts<W, R> {
         if room.is_full() {
             return Poll::Ready(Ok(()));
         }
-        for _ in 0..ABSORBED_AT_ONCE {
+        for _ in 0..BUDGET {
             self.check()?;
             if self.inbox.serve(room) {
                 return Poll::Ready(Ok(()));
