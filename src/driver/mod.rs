@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 mod activity;
 mod dating;
+#[cfg(all(test, liveness_loom))]
+mod models;
 mod tasks;
 
 pub use activity::Activity;

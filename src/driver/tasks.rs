@@ -4,8 +4,10 @@
 //! one waker a direction. Reading may have to write (an answer to a ping), so each direction can be
 //! waiting for either: both are woken, and the one that has nothing to do goes back to sleep.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+use crate::sync::Mutex;
 
 /// Which half polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +51,13 @@ impl Tasks {
     }
 
     fn set(&self, half: Half, waker: Waker) {
-        *self.0[half as usize]
+        let mut slot = self.0[half as usize]
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(waker);
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = slot.replace(waker);
+        // Dropped outside the lock: it may be the last of its task.
+        drop(slot);
+        drop(before);
     }
 }
 
