@@ -8,9 +8,9 @@ use loom::thread;
 
 use super::dating::CREDIT;
 use super::{BothTasks, Direction, Half, Notes, Watch, record};
-use crate::rt::models::{ModelClock, block_on};
+use crate::rt::models::{ModelClock, block_on, model};
 use crate::rt::{Alarm, Runtime};
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicU32, Mutex, Ordering};
 
 /// Both ends of a record with that much credit left, and the alarm of the watching side.
 fn ends(clock: &ModelClock, credit: u32) -> (Notes<ModelClock>, Watch, Alarm<ModelClock>) {
@@ -79,13 +79,13 @@ fn loom_undated_reads_are_seen_and_never_dated_too_early() {
 
 #[test]
 fn loom_the_watch_hears_that_dates_are_out() {
-    loom::model(|| {
+    model(|polls| {
         let (notes, watch, mut alarm) = ends(&ModelClock::new(), 1);
         let reader = thread::spawn(move || {
             notes.note(Direction::Read, 1);
             notes
         });
-        block_on(|cx| {
+        block_on(polls, |cx| {
             alarm.listen(cx.waker());
             match watch.is_undated() {
                 true => Poll::Ready(()),
@@ -98,14 +98,16 @@ fn loom_the_watch_hears_that_dates_are_out() {
 
 #[test]
 fn loom_a_read_that_waits_ends_the_hold() {
-    loom::model(|| {
+    model(|polls| {
         let (notes, watch, mut alarm) = ends(&ModelClock::new(), 0);
         watch.set_hold(true);
         let reader = thread::spawn(move || {
-            notes.note_waiting(true);
+            for waiting in [true, false, true] {
+                notes.note_waiting(waiting);
+            }
             notes
         });
-        block_on(|cx| {
+        block_on(polls, |cx| {
             alarm.listen(cx.waker());
             match watch.is_awaited() {
                 true => Poll::Ready(()),
@@ -118,14 +120,14 @@ fn loom_a_read_that_waits_ends_the_hold() {
 
 #[test]
 fn loom_the_end_is_heard_and_nothing_before_it_is_missed() {
-    loom::model(|| {
+    model(|polls| {
         let clock = ModelClock::new();
         let (notes, mut watch, mut alarm) = ends(&clock, 0);
         let reader = thread::spawn(move || {
             notes.note(Direction::Read, 1);
             drop(notes);
         });
-        block_on(|cx| {
+        block_on(polls, |cx| {
             alarm.listen(cx.waker());
             match watch.is_closed() {
                 true => Poll::Ready(()),
@@ -137,27 +139,28 @@ fn loom_the_end_is_heard_and_nothing_before_it_is_missed() {
     });
 }
 
-/// What lies beneath a connection: it keeps one waker, of the half that polled last.
+/// What lies beneath a connection: it keeps one waker, of the half that polled last, and is ready
+/// after two steps.
 #[derive(Default)]
 struct Beneath {
-    ready: AtomicBool,
+    steps: AtomicU32,
     waker: Mutex<Option<Waker>>,
 }
 
 #[test]
 fn loom_whichever_half_polled_last_both_are_woken() {
-    loom::model(|| {
+    model(|polls| {
         let both = Arc::new(Mutex::new(BothTasks::new()));
         let beneath = Arc::new(Beneath::default());
         let wait = |half: Half| {
             let (both, beneath) = (Arc::clone(&both), Arc::clone(&beneath));
             move || {
-                block_on(|cx| {
+                block_on(polls, |cx| {
                     both.lock().unwrap().poll(half, cx, |cx| {
                         *beneath.waker.lock().unwrap() = Some(cx.waker().clone());
-                        match beneath.ready.load(Ordering::Relaxed) {
-                            true => Poll::Ready(()),
-                            false => Poll::Pending,
+                        match beneath.steps.load(Ordering::Relaxed) {
+                            2 => Poll::Ready(()),
+                            _ => Poll::Pending,
                         }
                     })
                 });
@@ -167,10 +170,12 @@ fn loom_whichever_half_polled_last_both_are_woken() {
         let driver = thread::spawn({
             let beneath = Arc::clone(&beneath);
             move || {
-                beneath.ready.store(true, Ordering::Relaxed);
-                let waker = beneath.waker.lock().unwrap().clone();
-                if let Some(waker) = waker {
-                    waker.wake();
+                for step in [1, 2] {
+                    beneath.steps.store(step, Ordering::Relaxed);
+                    let waker = beneath.waker.lock().unwrap().clone();
+                    if let Some(waker) = waker {
+                        waker.wake();
+                    }
                 }
             }
         });

@@ -105,11 +105,19 @@ impl Task {
     }
 }
 
-/// Runs a task on this thread until it is ready. It is polled out of turn, too.
-pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+/// Tries every order of turns. `run` is told how often a task is polled for each time it is woken: once,
+/// or once more out of turn.
+pub(crate) fn model(run: fn(usize)) {
+    for polls in [1, 2] {
+        loom::model(move || run(polls));
+    }
+}
+
+/// Runs a task on this thread until it is ready.
+pub(crate) fn block_on<T>(polls: usize, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     let (task, waker) = Task::new();
     loop {
-        for _ in 0..2 {
+        for _ in 0..polls {
             if let Poll::Ready(value) = poll(&mut Context::from_waker(&waker)) {
                 return value;
             }
@@ -120,7 +128,7 @@ pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> 
 
 #[test]
 fn loom_what_a_ring_tells_of_is_seen() {
-    loom::model(|| {
+    model(|polls| {
         let mut alarm = Alarm::new(ModelClock::new());
         let (bell, told) = (alarm.bell(), Arc::new(AtomicU32::new(0)));
         let teller = thread::spawn({
@@ -132,7 +140,7 @@ fn loom_what_a_ring_tells_of_is_seen() {
                 }
             }
         });
-        block_on(|cx| {
+        block_on(polls, |cx| {
             alarm.listen(cx.waker());
             match told.load(Ordering::Relaxed) {
                 2 => Poll::Ready(()),
@@ -164,22 +172,31 @@ fn loom_a_ring_is_for_the_task_that_listened_last() {
     });
 }
 
+/// Another task has set the timer; this one relies on it.
+fn a_deadline(polls: usize, rung_before: bool) {
+    let clock = ModelClock::new();
+    let mut alarm = Alarm::new(clock.clone());
+    let (bell, due) = (alarm.bell(), clock.at(10));
+    let (_other, waker) = Task::new();
+    let polled = alarm.poll_at(Some(due), &mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    let time = thread::spawn(move || {
+        if rung_before {
+            bell.ring();
+        }
+        clock.set(10);
+    });
+    let now = block_on(polls, |cx| alarm.poll_at(Some(due), cx));
+    assert_eq!(now, due);
+    time.join().unwrap();
+}
+
 #[test]
 fn loom_a_deadline_is_not_slept_through() {
-    loom::model(|| {
-        let clock = ModelClock::new();
-        let mut alarm = Alarm::new(clock.clone());
-        let (bell, due) = (alarm.bell(), clock.at(10));
-        // Another task has set the timer; this one relies on it.
-        let (_other, waker) = Task::new();
-        let polled = alarm.poll_at(Some(due), &mut Context::from_waker(&waker));
-        assert!(polled.is_pending());
-        let time = thread::spawn(move || {
-            bell.ring();
-            clock.set(10);
-        });
-        let now = block_on(|cx| alarm.poll_at(Some(due), cx));
-        assert_eq!(now, due);
-        time.join().unwrap();
-    });
+    model(|polls| a_deadline(polls, false));
+}
+
+#[test]
+fn loom_a_deadline_after_a_ring_is_not_slept_through() {
+    model(|polls| a_deadline(polls, true));
 }
