@@ -1,7 +1,7 @@
 //! [`IdleDetector`]: nothing read, nothing written, or neither, for a while.
 //!
 //! The event sequence is that of Netty's `IdleStateHandler`, checked against 300 recordings of the
-//! real one (`tests/netty_idle.rs`). What differs is the form: no timer, no callback, no clock.
+//! real one (`tests/systems/netty_idle.rs`). What differs is the form: no timer, no callback, no clock.
 
 use std::time::{Duration, Instant};
 

@@ -88,6 +88,7 @@
 //! | `mqtt` | [`mqtt`]: keep alive of clients, brokers and proxies; 3.1, 3.1.1 and 5 |
 //! | `metrics` | counters and a histogram through the `metrics` facade: see [`metrics`] |
 //! | `tracing` | one TRACE event per heartbeat, one DEBUG event per verdict |
+//! | `test-util` | [`test_util`]: a simulated clock, executor and network for your tests |
 //!
 //! # Stability
 //!
@@ -129,6 +130,10 @@ pub mod websocket;
 #[cfg(feature = "mqtt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mqtt")))]
 pub mod mqtt;
+// For tests, ours and yours.
+#[cfg(feature = "test-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+pub mod test_util;
 
 pub use error::{ConfigError, DecodeError};
 pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};

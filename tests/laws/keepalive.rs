@@ -7,8 +7,8 @@ use liveness::{Answers, Cause, Keepalive, KeepaliveEvent, PingWhen, Proof, Seq};
 use proptest::prelude::*;
 
 use crate::config::{Setup, ms, setups};
+use crate::connection::{Answer, Record, Scenario, run};
 use crate::machine::{self, Machine, Step, script};
-use crate::sim::{Answer, Record, World, run};
 use crate::{origin, runs};
 
 #[derive(Debug, Clone, Copy)]
@@ -293,7 +293,7 @@ fn answer((kind, delay, back): (u8, u16, u8)) -> Answer {
 }
 
 /// Anything that a peer, a link and an application can do while our own process runs.
-fn worlds() -> impl Strategy<Value = World> {
+fn worlds() -> impl Strategy<Value = Scenario> {
     let answers = prop::collection::vec(any::<(u8, u16, u8)>(), 0..6);
     (
         answers,
@@ -302,14 +302,14 @@ fn worlds() -> impl Strategy<Value = World> {
         0..400_u64,
         gaps(60_000, 5),
     )
-        .prop_map(|(answers, bare, babble, cut, writes)| World {
+        .prop_map(|(answers, bare, babble, cut, writes)| Scenario {
             answers: answers.into_iter().map(answer).collect(),
             bare,
             babble,
             cut: Some(cut * MILLI),
             writes,
             end: 2_000 * MILLI,
-            ..World::default()
+            ..Scenario::default()
         })
 }
 
@@ -337,12 +337,12 @@ proptest! {
     /// P2, laws 7 and 8: whatever peer and application do, from the last proof of life to the verdict
     /// it takes no longer than the bound, and no less than the limit that ran out.
     #[test]
-    fn law_8_dead_within_the_bound(setup in setups(), world in worlds()) {
-        let record = run(setup.config(), &world);
+    fn law_8_dead_within_the_bound(setup in setups(), scenario in worlds()) {
+        let record = run(setup.config(), &scenario);
         let proof = last_proof(&setup, &record);
         if let Some(bound) = setup.config().detection_bound() {
             let bound = nanos(bound);
-            let alive_until = record.dead.map_or(world.end, |(at, _)| at);
+            let alive_until = record.dead.map_or(scenario.end, |(at, _)| at);
             prop_assert!(alive_until - proof <= bound, "{} after {proof}", alive_until - proof);
         }
         let Some((at, dead)) = record.dead else { return Ok(()) };
@@ -379,7 +379,7 @@ proptest! {
         let in_time = |delay: &u64| delay % (setup.least_reply() * MILLI).max(1);
         let most = delays.iter().map(in_time).max().unwrap_or(0)
             + flushes.iter().max().copied().unwrap_or(0);
-        let world = World {
+        let scenario = Scenario {
             answers: delays.iter().map(in_time).chain([0]).map(Answer::Numbered).collect(),
             bare,
             babble: if setup.silence > 0 && !setup.checks_peer() {
@@ -390,43 +390,43 @@ proptest! {
             flushes,
             writes,
             end: 800 * MILLI,
-            ..World::default()
+            ..Scenario::default()
         };
         if setup.checks_peer() && setup.silence > 0 {
             prop_assume!((setup.interval + 1) * MILLI + most < setup.silence * MILLI);
         }
-        let record = run(setup.config(), &world);
+        let record = run(setup.config(), &scenario);
         prop_assert_eq!(record.dead, None);
     }
 
     /// P1 in its plainest form: while every gap in what is read is shorter than the reply timeout and
     /// the silence limit, there is no verdict, even if no ping is ever answered.
     #[test]
-    fn p1_any_bytes_are_life(setup in setups(), world in worlds()) {
+    fn p1_any_bytes_are_life(setup in setups(), scenario in worlds()) {
         let limits = [setup.least_reply(), setup.silence];
         let shortest = limits.into_iter().filter(|limit| *limit > 0).min().unwrap_or(100);
         prop_assume!(setup.proof == Proof::AnyBytes);
-        let world = World {
-            babble: world.babble.iter().chain([&1]).map(|gap| gap % (shortest * MILLI)).collect(),
+        let scenario = Scenario {
+            babble: scenario.babble.iter().chain([&1]).map(|gap| gap % (shortest * MILLI)).collect(),
             cut: None,
             answers: Vec::new(),
             end: 200 * MILLI,
-            ..world
+            ..scenario
         };
-        prop_assert_eq!(run(setup.config(), &world).dead, None);
+        prop_assert_eq!(run(setup.config(), &scenario).dead, None);
     }
 
     /// P3, and the second half of law 9: who has promised to be heard sends something each interval,
     /// whatever is received or written, whether answers are awaited or reading is paused.
     #[test]
-    fn p3_duty(setup in setups(), world in worlds(), pauses in gaps(100_000, 4)) {
+    fn p3_duty(setup in setups(), scenario in worlds(), pauses in gaps(100_000, 4)) {
         prop_assume!(setup.is_heard());
         let pauses: Vec<_> = pauses.iter().map(|&at| (at * 3, at)).collect();
         let overlap = pauses.windows(2).any(|pair| pair[1].0 < pair[0].0 + pair[0].1);
         prop_assume!(!overlap);
-        let world = World { pauses, ..world };
-        let record = run(setup.config(), &world);
-        let end = record.dead.map_or(world.end, |(at, _)| at);
+        let scenario = Scenario { pauses, ..scenario };
+        let record = run(setup.config(), &scenario);
+        let end = record.dead.map_or(scenario.end, |(at, _)| at);
         let gap = longest_gap(&record.sent, end);
         prop_assert!(gap <= setup.interval * MILLI, "{gap} ns without a byte sent");
     }
@@ -434,7 +434,7 @@ proptest! {
     /// P4: one question at a time. A ping follows another only after the whole reply timeout, or
     /// after a whole interval; never in a burst, whatever the stalls.
     #[test]
-    fn p4_no_bursts(setup in setups(), world in worlds(), stalls in gaps(150_000, 3)) {
+    fn p4_no_bursts(setup in setups(), scenario in worlds(), stalls in gaps(150_000, 3)) {
         // With strikes and a duty that is more frequent than the strikes the two may meet.
         prop_assume!(!setup.is_heard() || ms(setup.reply.1) <= setup.least_interval());
         let mut at = 0;
@@ -445,8 +445,8 @@ proptest! {
                 (at, span)
             })
             .collect();
-        let world = World { stalls, cut: None, ..world };
-        let record = run(setup.config(), &world);
+        let scenario = Scenario { stalls, cut: None, ..scenario };
+        let record = run(setup.config(), &scenario);
         let interval = nanos(setup.least_interval());
         let floor = match setup.least_reply() {
             0 => interval,
@@ -461,9 +461,9 @@ proptest! {
     /// P4, the other side: while an answer is awaited, a peer that is merely being checked is not
     /// asked again.
     #[test]
-    fn p4_one_question(setup in setups(), world in worlds()) {
+    fn p4_one_question(setup in setups(), scenario in worlds()) {
         prop_assume!(!setup.is_heard() && setup.reply.1 > 0);
-        let record = run(setup.config(), &world);
+        let record = run(setup.config(), &scenario);
         let proofs = match setup.proof {
             Proof::AnyBytes => &record.received,
             Proof::PongOnly => &record.answered,
@@ -497,15 +497,15 @@ proptest! {
                 stall
             })
             .collect();
-        let world = World {
+        let scenario = Scenario {
             answers: vec![Answer::Numbered(MICRO)],
             bare,
             stalls,
             writes,
             end: 1_500 * MILLI,
-            ..World::default()
+            ..Scenario::default()
         };
-        prop_assert_eq!(run(setup.config(), &world).dead, None);
+        prop_assert_eq!(run(setup.config(), &scenario).dead, None);
     }
 
     /// Forgiveness is bounded: a peer that is really dead is found however often our side stalls.
@@ -523,8 +523,8 @@ proptest! {
             })
             .collect();
         let away: u64 = stalls.iter().map(|(_, span)| span).sum();
-        let world = World { cut: Some(0), stalls, end: 10_000 * MILLI, ..World::default() };
-        let record = run(setup.config(), &world);
+        let scenario = Scenario { cut: Some(0), stalls, end: 10_000 * MILLI, ..Scenario::default() };
+        let record = run(setup.config(), &scenario);
         let (at, _) = record.dead.expect("found");
         // One clean window for the pardon, and what our side was away.
         prop_assert!(at <= 2 * nanos(bound) + away, "{at}");
@@ -534,9 +534,9 @@ proptest! {
     #[test]
     fn law_9_writes_prove_nothing(setup in setups(), writes in gaps(60_000, 6)) {
         prop_assume!(setup.when != PingWhen::SendIdle);
-        let silent = World { cut: Some(0), end: 2_000 * MILLI, ..World::default() };
-        let writing = World { writes, ..silent.clone() };
-        let at = |world| run(setup.config(), world).dead.map(|(at, dead)| (at, dead.cause));
+        let silent = Scenario { cut: Some(0), end: 2_000 * MILLI, ..Scenario::default() };
+        let writing = Scenario { writes, ..silent.clone() };
+        let at = |scenario| run(setup.config(), scenario).dead.map(|(at, dead)| (at, dead.cause));
         prop_assert_eq!(at(&silent), at(&writing));
     }
 
@@ -545,8 +545,8 @@ proptest! {
     #[test]
     fn the_bound_is_sharp(setup in setups()) {
         prop_assume!(setup.jitter == 0 && !setup.spread);
-        let world = World { end: 2_000 * MILLI, ..World::default() };
-        let dead_at = run(setup.config(), &world).dead.map(|(at, _)| at);
+        let scenario = Scenario { end: 2_000 * MILLI, ..Scenario::default() };
+        let dead_at = run(setup.config(), &scenario).dead.map(|(at, _)| at);
         // Here nothing is written, so even `SendIdle` pings and gets no reply; it promises nothing.
         prop_assume!(setup.when != PingWhen::SendIdle);
         prop_assert_eq!(dead_at, setup.config().detection_bound().map(nanos));

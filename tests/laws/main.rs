@@ -19,10 +19,10 @@
 //! | 1.5 keep alives rounded, or overflown | `cases::numbers::every_keep_alive_is_exact` |
 //! | verdicts late by the grain of a sweep | no sweep: law 2 is exact to the nanosecond |
 //! | an interval of the server ignored, its 0 taken as absent | `cases::changes::the_interval_of_the_server_is_taken` |
-//! | a reset that changed the flags | `netty_handler::flags_after_reset_*` |
-//! | slow writers called idle | `netty_handler::observed_output_is_not_idle` |
-//! | a read of nothing taken as activity | `netty_handler::a_read_complete_without_a_read_is_nothing` |
-//! | idle in the middle of a long read | `netty_handler::a_long_read_is_not_idle` |
+//! | a reset that changed the flags | `systems::netty_handler::flags_after_reset_*` |
+//! | slow writers called idle | `systems::netty_handler::observed_output_is_not_idle` |
+//! | a read of nothing taken as activity | `systems::netty_handler::a_read_complete_without_a_read_is_nothing` |
+//! | idle in the middle of a long read | `systems::netty_handler::a_long_read_is_not_idle` |
 //! | wall clocks, timers that fire early | only `Instant`s; laws 4 and 5 |
 //! | started twice, or after the end | `new` is the only start; the simulation calls on after `Dead` |
 //! | a ping each interval *and* reply timeout | `cases::questions::the_interval_does_not_stretch_by_the_round_trip` |
@@ -63,12 +63,12 @@
 
 mod cases;
 mod config;
+mod connection;
 mod detector;
 mod idle;
 mod keepalive;
 mod machine;
 mod measures;
-mod sim;
 
 use std::sync::LazyLock;
 use std::time::Instant;

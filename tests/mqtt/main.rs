@@ -1,5 +1,4 @@
 //! MQTT without a socket: bytes and times in, decisions out. All time is simulated.
-#![cfg(feature = "mqtt")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -15,8 +14,11 @@ mod bad_input;
 mod broker;
 mod client;
 mod codec;
+#[path = "../common/mod.rs"]
+mod common;
 mod scanner;
 mod sessions;
+mod wire;
 
 use std::time::{Duration, Instant};
 

@@ -10,8 +10,8 @@ use liveness::io::{Tracked, track};
 use liveness::{Answers, Cause, Error, IdleConfig};
 use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec};
 
-use super::support::{ByteEnd, Faults, bytes};
 use super::*;
+use liveness::test_util::{ByteEnd, bytes};
 
 /// Frames of bytes of which the first tells the kind.
 struct Frames;
@@ -72,11 +72,7 @@ fn framed(socket: Tracked<ByteEnd, Sim>) -> Socket {
 
 /// 8 KiB each half second: five megabytes take five minutes.
 fn slow() -> LinkConfig {
-    LinkConfig {
-        room: 8 * 1024,
-        delay: SECOND / 2,
-        ..LinkConfig::default()
-    }
+    LinkConfig::new().room(8 * 1024).delay(SECOND / 2)
 }
 
 fn config() -> KeepaliveConfig {

@@ -7,7 +7,6 @@ use futures::future::join;
 use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use liveness::{Cause, ConfigError, Error, Runtime};
 
-use super::support::Faults;
 use super::*;
 
 #[test]
@@ -52,7 +51,11 @@ fn after_our_close_the_peer_can_say_its_last_words() {
         drop(talking.await);
         assert!(stream.next().await.is_none());
     });
-    assert_eq!(link.sent(0), 1, "no ping and no pong after the close");
+    assert_eq!(
+        link.sent(Side::Near),
+        1,
+        "no ping and no pong after the close"
+    );
 }
 
 #[test]
@@ -70,7 +73,7 @@ fn after_our_close_a_peer_that_says_nothing_is_dead_in_the_same_time() {
     });
     assert!(matches!(verdict, Error::Dead(dead) if dead.cause == Cause::Silent));
     assert_eq!(sim.elapsed(), 30 * SECOND);
-    assert_eq!(link.sent(0), 0);
+    assert_eq!(link.sent(Side::Near), 0);
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn a_question_that_was_open_at_our_close_is_not_asked_again() {
     });
     assert!(matches!(verdict, Error::Dead(_)), "{verdict}");
     assert!(sim.elapsed() <= 52 * SECOND, "{:?}", sim.elapsed());
-    assert_eq!(link.sent(0), 1);
+    assert_eq!(link.sent(Side::Near), 1);
 }
 
 #[test]
@@ -274,7 +277,7 @@ fn it_is_send_when_its_parts_are_and_works_when_they_are_not() {
     is_send(&stream);
     is_send(&world.sim.timer(world.sim.start()));
 
-    let (near, mut peer, _link) = messages(&world.sim, LinkConfig::default());
+    let (near, mut peer, _link) = messages(&world.sim, LinkConfig::new());
     let here = Here(near, Rc::new(()));
     assert_eq!(Rc::strong_count(&here.1), 1);
     let mut stream = PingPong::new(here, Beats, KeepaliveConfig::new(), world.sim.clone()).unwrap();

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, Waker};
 use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use liveness::{Cause, Error, PingWhen, Proof};
 
-use super::support::Faults;
 use super::*;
 
 /// Does what a script says.
@@ -219,7 +218,11 @@ fn after_a_stall_of_our_own_the_peer_is_asked_afresh_and_still_dies_in_time() {
     sim.advance(3600 * SECOND);
     let verdict = world.run(stream.next()).unwrap().unwrap_err();
     assert!(matches!(verdict, Error::Dead(dead) if dead.cause == Cause::NoReply));
-    assert_eq!(link.sent(0), 1, "asked, and not before it was asked");
+    assert_eq!(
+        link.sent(Side::Near),
+        1,
+        "asked, and not before it was asked"
+    );
     assert_eq!(sim.elapsed(), 3610 * SECOND);
 
     // The same with the stall in the middle of a question.
@@ -235,7 +238,7 @@ fn after_a_stall_of_our_own_the_peer_is_asked_afresh_and_still_dies_in_time() {
     });
     sim.advance(3600 * SECOND);
     assert!(matches!(world.run(next), Some(Err(Error::Dead(_)))));
-    assert_eq!(link.sent(0), 2);
+    assert_eq!(link.sent(Side::Near), 2);
     assert_eq!(sim.elapsed() - since, 3635 * SECOND);
 }
 

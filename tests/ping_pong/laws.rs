@@ -7,7 +7,6 @@ use futures::{SinkExt, StreamExt};
 use liveness::{Cause, Dead, Error, PingWhen, Proof};
 use proptest::prelude::*;
 
-use super::support::Faults;
 use super::*;
 
 #[derive(Debug, Clone)]
@@ -140,10 +139,7 @@ mod tap {
 fn play(scenario: &Scenario) -> Outcome {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let link_config = LinkConfig {
-        delay: scenario.delay,
-        ..LinkConfig::default()
-    };
+    let link_config = LinkConfig::new().delay(scenario.delay);
     let (near, far, link) = messages(&sim, link_config);
     let tap = Tap {
         end: near,

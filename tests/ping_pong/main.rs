@@ -12,14 +12,12 @@ mod halves;
 mod input;
 mod laws;
 mod pressure;
-#[path = "../support/mod.rs"]
-mod support;
 mod verdict;
 
 use std::time::Duration;
 
+use liveness::test_util::{Link, LinkConfig, MessageEnd, Side, Sim, World, messages};
 use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
-use support::{Link, LinkConfig, MessageEnd, Sim, World, messages};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -56,7 +54,7 @@ impl Protocol for Beats {
 type Kept = PingPong<MessageEnd<Message>, Beats, Sim>;
 
 fn kept(world: &World, config: KeepaliveConfig) -> (Kept, MessageEnd<Message>, Link<Message>) {
-    kept_over(world, config, LinkConfig::default())
+    kept_over(world, config, LinkConfig::new())
 }
 
 fn kept_over(

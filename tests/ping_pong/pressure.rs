@@ -11,15 +11,10 @@ use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use liveness::flood::FloodLimit;
 use liveness::{Cause, Error, PingWhen};
 
-use super::support::Faults;
 use super::*;
 
 fn narrow() -> LinkConfig {
-    LinkConfig {
-        room: 1,
-        staging: 1,
-        ..LinkConfig::default()
-    }
+    LinkConfig::new().room(1).staging(1)
 }
 
 #[test]
@@ -71,7 +66,7 @@ fn the_limit_can_be_switched_off() {
         peer
     });
     assert_eq!(world.run(stream.next()).unwrap().unwrap(), Data(1));
-    assert!(link.under_way(0) > 0);
+    assert!(link.under_way(Side::Near) > 0);
     drop(flood);
 }
 

@@ -5,7 +5,6 @@ use futures::stream::FusedStream;
 use futures::{SinkExt, StreamExt};
 use liveness::{Cause, Error, PingWhen};
 
-use super::support::Faults;
 use super::*;
 
 #[test]
@@ -42,10 +41,7 @@ fn a_peer_that_stops_is_dead_at_the_bound_and_once() {
 fn a_peer_that_answers_lives_for_ever() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let config = LinkConfig {
-        delay: 2 * SECOND,
-        ..LinkConfig::default()
-    };
+    let config = LinkConfig::new().delay(2 * SECOND);
     let (mut stream, mut peer, link) = kept_over(&world, KeepaliveConfig::new(), config);
     world.spawn(async move {
         while let Some(Ok(message)) = peer.next().await {
@@ -60,7 +56,7 @@ fn a_peer_that_answers_lives_for_ever() {
     });
     world.run_for(2000 * SECOND);
     // A ping 20 s after each answer, which is 4 s after its ping.
-    assert_eq!(link.sent(0), 2000 / 24);
+    assert_eq!(link.sent(Side::Near), 2000 / 24);
     link.cut();
     let (next, stream) = world.run(waiting);
     let Some(Err(Error::Dead(dead))) = next else {
@@ -74,11 +70,7 @@ fn a_peer_that_answers_lives_for_ever() {
 #[test]
 fn both_halves_on_two_tasks_are_told_and_the_stream_once() {
     let mut world = World::new();
-    let narrow = LinkConfig {
-        room: 2,
-        staging: 1,
-        ..LinkConfig::default()
-    };
+    let narrow = LinkConfig::new().room(2).staging(1);
     // No write stall: the writer can only learn it from the reader.
     let config = KeepaliveConfig::new().write_stall(Duration::ZERO);
     let (stream, _peer, _link) = kept_over(&world, config.interval(5 * SECOND), narrow);
@@ -127,7 +119,7 @@ fn pings_go_as_configured_and_data_postpones_them() {
         }
         talking.await
     });
-    assert_eq!(link.sent(0), 0, "who talks is not asked");
+    assert_eq!(link.sent(Side::Near), 0, "who talks is not asked");
     drop((stream, peer));
 
     let always = KeepaliveConfig::new().ping_when(PingWhen::SendIdle);
@@ -136,7 +128,11 @@ fn pings_go_as_configured_and_data_postpones_them() {
         stream.next().await;
     });
     world.run_for(201 * SECOND);
-    assert_eq!(link.sent(0), 10, "we promised to be heard every 20 s");
+    assert_eq!(
+        link.sent(Side::Near),
+        10,
+        "we promised to be heard every 20 s"
+    );
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! Heartbeats between services: their bytes, the sending loop, the watcher, and each transport.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod beat;
+mod bytes;
+mod framed;
+mod smol;
+mod udp;
+mod watch;
