@@ -95,7 +95,7 @@ where
 ///
 /// type Reports = Beating<'static, memory::Sender<u64>, Tokio, fn() -> u64>;
 ///
-/// async fn work_while_beating(mut beating: Beating) -> Result<(), BeatError<memory::Closed>> {
+/// async fn work_while_beating(mut beating: Reports) -> Result<(), BeatError<memory::Closed>> {
 ///     tokio::select! {
 ///         never = &mut beating => match never? {},
 ///         () = work() => Ok(()),

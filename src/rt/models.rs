@@ -105,7 +105,7 @@ impl Task {
     }
 }
 
-/// Tries every order of turns. `run` is told how often a task is polled for each time it is woken: once,
+/// Tries every order of turns. `run` is told how often a task is polled each time it is woken: once,
 /// or once more out of turn.
 pub(crate) fn model(run: fn(usize)) {
     for polls in [1, 2] {
