@@ -10,13 +10,13 @@
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use liveness::detector::FixedTimeout;
 use liveness::heartbeat::framed::{FramedReceiver, FramedSender};
-use liveness::heartbeat::{Origin, Schedule, WatchEvent, beat, watch};
+use liveness::heartbeat::{Identity, Origin, Schedule, WatchEvent, beat, watch};
 use liveness::tcp::TcpCodec;
 use liveness::{DecodeError, Heartbeat, Payload, Runtime, Tokio};
 use tokio::net::{TcpListener, TcpStream};
@@ -91,13 +91,19 @@ async fn worker(server: SocketAddr, story: Story) -> Result<(), Box<dyn Error>> 
             version: (1, 4),
         }
     };
-    let beating = beat(&mut sender, Schedule::new(INTERVAL), Tokio, status)?
-        .origin(Origin::new("worker-1")?)
-        .on_ack(|ack| {
-            let (seq, rtt) = (ack.answer.seq, ack.rtt);
-            story.tell("worker", format_args!("ack  {seq} after {rtt:?}"));
-            None // the interval stays
-        });
+    let identity = Identity::new(Origin::new("worker-1")?, started());
+    let beating = beat(
+        &mut sender,
+        Schedule::new(INTERVAL),
+        Tokio,
+        &identity,
+        status,
+    )?
+    .on_ack(|ack| {
+        let (seq, rtt) = (ack.answer.seq, ack.rtt);
+        story.tell("worker", format_args!("ack  {seq} after {rtt:?}"));
+        None // the interval stays
+    });
     if let Ok(Err(error)) = tokio::time::timeout(WORKS_FOR, beating).await {
         return Err(error.into());
     }
@@ -107,14 +113,24 @@ async fn worker(server: SocketAddr, story: Story) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
+/// When this program began, in milliseconds: a number that is greater after each restart.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it names this life of the worker, and times nothing"
+)]
+fn started() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}
+
 /// Watches the worker until it is dead.
 async fn server(listener: TcpListener, story: Story) -> Result<(), Box<dyn Error>> {
     let (socket, _) = listener.accept().await?;
     let connection = Framed::new(socket, TcpCodec::<Heartbeat<Status>>::new());
-    let detector = FixedTimeout::new(DEAD_AFTER, Tokio.now()).suspect_after(SUSPECT_AFTER);
-    let mut events = watch(FramedReceiver::new(connection), detector, Tokio);
+    let rule = FixedTimeout::new(DEAD_AFTER).suspect_after(SUSPECT_AFTER);
+    let mut events = watch(FramedReceiver::new(connection), rule, Tokio);
     while let Some(event) = events.next().await {
-        match event? {
+        match event {
             WatchEvent::Beat(Heartbeat { seq, payload, .. }) => {
                 story.tell("server", format_args!("beat {seq}: {payload}"));
             }

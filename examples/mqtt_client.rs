@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use liveness::io::KeepaliveStream;
 use liveness::mqtt::{
-    self, BrokerConfig, BrokerKeepalive, ClientConfig, ConnAck, Connect, Disconnect, Packet,
-    Scanner, Version, reason,
+    self, BrokerConfig, BrokerKeepalive, ClientConfig, ConnAck, Connect, Disconnect, PINGRESP,
+    Packet, Scanner, Version, reason,
 };
 use liveness::{Dead, KeepaliveConfig, Runtime as _, Tokio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -129,7 +129,8 @@ async fn broker(listener: &TcpListener) -> Result<()> {
                 let ack = ConnAck::new(0);
                 let mut bytes = BytesMut::new();
                 ack.encode(connect.version, &mut bytes)?;
-                watch.on_connack(&ack, Tokio.now());
+                let owed = watch.on_connack(&ack, Tokio.now());
+                bytes.extend(PINGRESP.repeat(owed.into()));
                 socket.write_all(&bytes).await?;
             }
             if let Some(pong) = from.reply {

@@ -170,12 +170,13 @@ pub enum DecodeError {
         at: usize,
     },
     /// Text that is not UTF-8.
-    #[error("{what}: not UTF-8 from byte {at}")]
+    #[error("{what}: not UTF-8 from byte {}", error.valid_up_to())]
     Utf8 {
         /// What was being read.
         what: &'static str,
-        /// The first byte that is not text.
-        at: usize,
+        /// Why it is no text, and from which byte on.
+        #[source]
+        error: std::str::Utf8Error,
     },
     /// The stream ended inside a frame.
     #[error("{what}: the stream ended after {found} of {expected} bytes")]

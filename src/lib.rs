@@ -141,7 +141,7 @@ pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use jitter::Jitter;
 pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{PingWhen, Proof};
-pub use message::{Heartbeat, Payload};
+pub use message::{Heartbeat, Identity, Payload};
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};
 pub use rt::Runtime;
 #[cfg(feature = "smol")]

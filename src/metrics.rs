@@ -10,7 +10,7 @@
 //! | [`PINGS`] | counter | | pings handed to the transport |
 //! | [`PONGS`] | counter | | pongs that answered one of them |
 //! | [`ROUND_TRIP`] | histogram, seconds | | the round trips they measured |
-//! | [`VERDICTS`] | counter | `cause`: `no_reply`, `silent`, `write_stalled` | peers found dead |
+//! | [`VERDICTS`] | counter | `cause`: `no_reply`, `silent`, `write_stalled`, `too_slow` | peers found dead |
 //!
 //! Told by [`PingPong`](crate::PingPong) and [`io::KeepaliveStream`](crate::io::KeepaliveStream), pings and
 //! pongs by [`heartbeat::framed`](crate::heartbeat::framed) too. The state machines, and
@@ -93,6 +93,7 @@ const fn label(cause: Cause) -> &'static str {
         Cause::NoReply => "no_reply",
         Cause::Silent => "silent",
         Cause::WriteStalled => "write_stalled",
+        Cause::TooSlow => "too_slow",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use liveness::detector::{FailureDetector, FixedTimeout, MissedCount};
+use liveness::detector::{Detector, FailureDetector, FixedTimeout, MissedCount, Rule, Sample};
 use liveness::{IdleConfig, IdleDetector, Keepalive, KeepaliveConfig, Seq};
 
 use crate::harness::{Bar, Contest};
@@ -57,32 +57,40 @@ fn facts() -> Contest {
 }
 
 fn beats() -> Contest {
-    let fixed = |now| FixedTimeout::new(Duration::from_secs(30), now);
-    let missed = |now| MissedCount::new(Duration::from_secs(10), 3, now);
+    let fixed = |now| met(FixedTimeout::new(Duration::from_secs(30)), now);
+    let missed = |now| met(MissedCount::new(Duration::from_secs(10), 3), now);
     Contest::new("beat", "one heartbeat reported, the time given", "ns")
         .timed("a bare store of the time", || {
             laps(|now| now, |slot, now, _| *slot = now)
         })
         .timed("FixedTimeout", move || {
-            laps(fixed, |detector, now, seq| detector.on_heartbeat(seq, now))
+            laps(fixed, |detector, now, _| {
+                detector.on_heartbeat(Sample::new(), now);
+            })
         })
         .timed("FixedTimeout, and its deadline", move || {
-            laps(fixed, |detector, now, seq| {
-                detector.on_heartbeat(seq, now);
+            laps(fixed, |detector, now, _| {
+                detector.on_heartbeat(Sample::new(), now);
                 black_box(detector.dead_at());
             })
         })
         .timed("MissedCount", move || {
-            laps(missed, |detector, now, seq| {
-                detector.on_heartbeat(seq, now);
+            laps(missed, |detector, now, _| {
+                detector.on_heartbeat(Sample::new(), now);
             })
         })
         .timed("MissedCount, and its deadline", move || {
-            laps(missed, |detector, now, seq| {
-                detector.on_heartbeat(seq, now);
+            laps(missed, |detector, now, _| {
+                detector.on_heartbeat(Sample::new(), now);
                 black_box(detector.dead_at());
             })
         })
+}
+
+fn met<R: Rule>(rule: R, now: Instant) -> Detector<R> {
+    let mut detector = Detector::new(rule);
+    detector.meet(now);
+    detector
 }
 
 fn keepalive(now: Instant) -> Keepalive {

@@ -193,7 +193,8 @@ struct ClientSide {
     watch: BrokerKeepalive,
     /// The broker's packets, between which an answer may stand.
     answers: Scanner,
-    owed: bool,
+    /// PINGRESPs for which there was no place yet.
+    owed: usize,
     between: bool,
     id: String,
     version: Option<Version>,
@@ -206,7 +207,7 @@ impl ClientSide {
         Ok(Self {
             watch: BrokerKeepalive::new(BrokerConfig::new(), Tokio.now())?,
             answers: Scanner::from_server(),
-            owed: false,
+            owed: 0,
             between: true,
             id: String::new(),
             version: None,
@@ -220,6 +221,7 @@ impl ClientSide {
         while let Some(&first) = bytes.first() {
             let from = self.watch.on_receive(bytes, Tokio.now())?;
             let (piece, rest) = bytes.split_at(from.consumed);
+            let is_ping = matches!(from.packet, Some(Packet::PingReq));
             let is_half_a_ping = self.between && first == PINGREQ[0];
             bytes = rest;
             self.between = from.packet.is_some();
@@ -227,8 +229,9 @@ impl ClientSide {
                 self.answers.set_version(connect.version);
                 (self.id, self.version) = (connect.client_id, Some(connect.version));
             }
-            if from.reply.is_some() {
-                self.owed = true;
+            if is_ping {
+                // Before the CONNACK the watch keeps count itself.
+                self.owed += usize::from(from.reply.is_some());
                 self.pay();
             } else if !is_half_a_ping {
                 self.for_broker.extend_from_slice(piece);
@@ -244,18 +247,18 @@ impl ClientSide {
             bytes = rest;
             self.for_client.extend_from_slice(piece);
             if let Some(Packet::ConnAck(ack)) = packet {
-                self.watch.on_connack(&ack, Tokio.now());
+                self.owed += usize::from(self.watch.on_connack(&ack, Tokio.now()));
             }
             self.pay();
         }
         Ok(())
     }
 
-    /// Answers, if an answer is owed and may stand here.
+    /// Gives the answers that are owed, if they may stand here.
     fn pay(&mut self) {
-        if self.owed && self.answers.is_at_border() {
-            self.for_client.extend_from_slice(&PINGRESP);
-            self.owed = false;
+        if self.answers.is_at_border() {
+            self.for_client.extend(PINGRESP.repeat(self.owed));
+            self.owed = 0;
         }
     }
 }

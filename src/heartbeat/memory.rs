@@ -15,9 +15,9 @@ use super::{Heartbeat, HeartbeatReceiver, HeartbeatSender};
 ///
 /// Sending never waits. When there is no room the *oldest* beat makes way: of heartbeats only the
 /// newest matters, and [`Receiver::dropped`] counts the others. When one side is dropped the other
-/// finds [`Closed`], the receiver after the beats that are still there: so a worker that ends or
-/// panics is known at once, as `Err(Closed)` of its [`watch`](super::watch()). Take that for a death
-/// too; the detector is for a worker that hangs.
+/// finds [`Closed`], the receiver after the beats that are still there. So the end or panic of a
+/// worker is known at once, as [`Lost`](super::WatchEvent::Lost) of its [`watch`](super::watch()).
+/// Take that for a death too; the detector is for a worker that hangs.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +31,7 @@ use super::{Heartbeat, HeartbeatReceiver, HeartbeatSender};
 ///         origin: Origin::default(),
 ///         incarnation: 0,
 ///         seq: Seq::new(n),
-///         interval: Duration::from_secs(1),
+///         interval: Some(Duration::from_secs(1)),
 ///         payload: (),
 ///     };
 ///     sender.send(beat).await?;
@@ -69,22 +69,10 @@ pub fn channel<P>(capacity: usize) -> (Sender<P>, Receiver<P>) {
 pub struct Closed;
 
 /// The sending side; made by [`channel`].
-///
-/// ```
-/// # use liveness::heartbeat::memory;
-/// let (sender, _receiver): (memory::Sender<u64>, _) = memory::channel(1);
-/// # drop(sender);
-/// ```
 #[derive(Debug)]
 pub struct Sender<P>(Arc<Shared<P>>);
 
 /// The receiving side; made by [`channel`].
-///
-/// ```
-/// # use liveness::heartbeat::memory;
-/// let (_sender, receiver): (_, memory::Receiver<u64>) = memory::channel(1);
-/// assert_eq!(receiver.dropped(), 0);
-/// ```
 #[derive(Debug)]
 pub struct Receiver<P>(Arc<Shared<P>>);
 
@@ -128,12 +116,6 @@ impl<P> Shared<P> {
 
 impl<P> Receiver<P> {
     /// How many beats made way for newer ones.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::memory;
-    /// let (_sender, receiver) = memory::channel::<()>(1);
-    /// assert_eq!(receiver.dropped(), 0);
-    /// ```
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.0.lock().dropped

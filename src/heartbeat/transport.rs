@@ -9,21 +9,22 @@ use super::Heartbeat;
 /// What a boxed method of the two traits returns.
 type Sending<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
-/// Sends heartbeats to one peer, over whatever can.
+/// Sends heartbeats to one peer, over any transport.
 ///
-/// The ack is the transport's own: nothing where sending is all there is, an answer with its round
-/// trip where the peer answers.
+/// The ack is the transport's own: nothing over one that only sends, an answer with its round trip
+/// where the peer answers.
 ///
 /// # Implementing
 /// Write `#[async_trait]` above the `impl`; it is exported as
 /// [`heartbeat::async_trait`](super::async_trait).
 ///
-/// `send` may be dropped before it is done, since [`beat`](super::beat) gives each beat a time limit.
-/// The beat may be lost then, and the sender stays usable: the next `send` starts afresh.
+/// `send` may be dropped before it is done, since [`beat`](super::beat) gives each beat a time
+/// limit. The beat may be lost then, and the sender stays usable: the next `send` starts afresh.
 ///
 /// ```
 /// use std::io::{Error, Write};
-/// use liveness::heartbeat::{Heartbeat, HeartbeatSender, async_trait};
+/// use liveness::Seq;
+/// use liveness::heartbeat::{Heartbeat, HeartbeatSender, Origin, async_trait};
 ///
 /// /// Beats into a log: another program tails it.
 /// struct Log<W>(W);
@@ -39,10 +40,22 @@ type Sending<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 ///     }
 /// }
 ///
+/// # futures::executor::block_on(async {
+/// let mut log = Vec::new();
 /// // Any transport behind one type, chosen at run time:
-/// let sender: Box<dyn HeartbeatSender<Payload = String, Ack = (), Error = Error>> =
-///     Box::new(Log(std::io::stdout()));
-/// # drop(sender);
+/// let mut sender: Box<dyn HeartbeatSender<Payload = String, Ack = (), Error = Error> + '_> =
+///     Box::new(Log(&mut log));
+/// let beat = Heartbeat {
+///     origin: Origin::new("worker-1").unwrap(),
+///     incarnation: 1,
+///     seq: Seq::new(7),
+///     interval: None,
+///     payload: "all well".to_owned(),
+/// };
+/// sender.send(beat).await?;
+/// drop(sender);
+/// assert_eq!(log, b"worker-1 #7 all well\n");
+/// # Ok::<(), Error>(()) }).unwrap();
 /// ```
 #[async_trait]
 pub trait HeartbeatSender: Send {
@@ -53,58 +66,63 @@ pub trait HeartbeatSender: Send {
     /// Why a beat did not get through.
     type Error: Send;
 
-    /// Sends one beat and waits for whatever this transport takes as done.
+    /// Sends one beat and waits until this transport takes it as done.
     ///
     /// # Cancel safety
     /// Dropping the future may lose this beat and nothing else.
     ///
     /// # Errors
     /// The transport's own.
-    ///
-    /// ```
-    /// # use liveness::{Heartbeat, HeartbeatSender};
-    /// async fn twice<S>(sender: &mut S, beat: Heartbeat<S::Payload>) -> Result<S::Ack, S::Error>
-    /// where
-    ///     S: HeartbeatSender,
-    ///     S::Payload: Clone,
-    /// {
-    ///     sender.send(beat.clone()).await?;
-    ///     sender.send(beat).await // the receiver takes the double for one
-    /// }
-    /// ```
     async fn send(&mut self, beat: Heartbeat<Self::Payload>) -> Result<Self::Ack, Self::Error>;
 }
 
-/// Receives the heartbeats of one peer, over whatever can.
+/// Receives the heartbeats of one peer, over any transport.
 ///
 /// # Implementing
-/// A receiver passes on what comes, in the order in which it comes: late, doubled and stale beats are
-/// sorted out by [`watch`](super::watch). The end of the transport is an error like any other, with a
-/// name of its own such as `Closed`; after an error that is final every further call gives one too.
+/// A receiver passes on what comes, in the order in which it comes: late, doubled and stale beats
+/// are sorted out by [`watch`](super::watch). The end of the transport is an error like any other,
+/// with a name of its own such as `Closed`; after an error that is final every further call gives
+/// one too.
 ///
 /// ```
-/// use std::io;
-/// use liveness::heartbeat::{Heartbeat, HeartbeatReceiver, Payload, async_trait};
+/// use futures::channel::mpsc;
+/// use futures::StreamExt;
+/// use liveness::heartbeat::{Heartbeat, HeartbeatReceiver, Origin, async_trait};
+/// use liveness::Seq;
 ///
-/// /// One datagram, one beat.
-/// struct Socket(tokio::net::UdpSocket);
+/// /// Lines of a log: the name of the peer and the number of the beat.
+/// struct Lines(mpsc::UnboundedReceiver<String>);
+///
+/// #[derive(Debug)]
+/// struct Closed;
 ///
 /// #[async_trait]
-/// impl HeartbeatReceiver for Socket {
-///     type Payload = String;
-///     type Error = io::Error;
+/// impl HeartbeatReceiver for Lines {
+///     type Payload = ();
+///     type Error = Closed;
 ///
-///     async fn recv(&mut self) -> io::Result<Heartbeat<String>> {
-///         let mut buffer = [0; 512];
+///     async fn recv(&mut self) -> Result<Heartbeat<()>, Closed> {
 ///         loop {
-///             let size = self.0.recv(&mut buffer).await?;
-///             // Anybody can send a datagram: one that is no heartbeat is no error.
-///             if let Ok(beat) = Payload::decode(buffer[..size].to_vec().into()) {
-///                 return Ok(beat);
+///             let line = self.0.next().await.ok_or(Closed)?;
+///             // Anybody can write a line: one that is no heartbeat is no error.
+///             let Some((name, number)) = line.split_once(' ') else { continue };
+///             if let (Ok(origin), Ok(seq)) = (Origin::new(name), number.parse::<Seq>()) {
+///                 return Ok(Heartbeat { origin, incarnation: 1, seq, interval: None, payload: () });
 ///             }
 ///         }
 ///     }
 /// }
+///
+/// # futures::executor::block_on(async {
+/// let (lines, log) = mpsc::unbounded();
+/// for line in ["hello?", "worker-1 7"] {
+///     lines.unbounded_send(line.to_owned()).unwrap();
+/// }
+/// drop(lines);
+/// let mut receiver = Lines(log);
+/// assert_eq!(receiver.recv().await.unwrap().seq, Seq::new(7));
+/// assert!(receiver.recv().await.is_err());
+/// # });
 /// ```
 #[async_trait]
 pub trait HeartbeatReceiver: Send {
@@ -120,16 +138,6 @@ pub trait HeartbeatReceiver: Send {
     ///
     /// # Errors
     /// The transport's own; its end is one of them.
-    ///
-    /// ```
-    /// # use liveness::HeartbeatReceiver;
-    /// async fn skip<R: HeartbeatReceiver>(receiver: &mut R, beats: usize) -> Result<(), R::Error> {
-    ///     for _ in 0..beats {
-    ///         receiver.recv().await?;
-    ///     }
-    ///     Ok(())
-    /// }
-    /// ```
     async fn recv(&mut self) -> Result<Heartbeat<Self::Payload>, Self::Error>;
 }
 

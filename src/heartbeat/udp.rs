@@ -1,8 +1,9 @@
 //! Heartbeats as datagrams: one each, no answer; feature `udp`.
 //!
 //! Datagrams get lost, doubled and reordered, and anybody can send one. None of that is an error
-//! here: [`watch`](super::watch) sorts the beats, and [`UdpReceiver`] leaves out what is no heartbeat.
-//! A beat is not authenticated; where strangers can reach the socket, put something that is below it.
+//! here: [`watch`](super::watch) sorts the beats, and [`UdpReceiver`] leaves out what is no
+//! heartbeat. A beat is not authenticated; where strangers can reach the socket, put something that
+//! is below it.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -28,15 +29,16 @@ pub const DEFAULT_LIMIT: usize = 1200;
 /// put it into an [`Arc`].
 ///
 /// # Implementing
-/// As with every poll: `Pending` is returned only after the waker of `cx` was noted, one for each of
-/// the two directions.
+/// As with every poll: `Pending` is returned only after the waker of `cx` was noted, one for each
+/// of the two directions.
 ///
 /// ```
 /// use std::collections::VecDeque;
 /// use std::io;
-/// use std::sync::Mutex;
+/// use std::sync::{Arc, Mutex};
 /// use std::task::{Context, Poll};
-/// use liveness::heartbeat::udp::Datagrams;
+/// use liveness::heartbeat::udp::{Datagrams, UdpReceiver, UdpSender};
+/// # use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq, heartbeat::Origin};
 ///
 /// /// What is sent comes back.
 /// struct Echo(Mutex<VecDeque<Vec<u8>>>);
@@ -57,32 +59,27 @@ pub const DEFAULT_LIMIT: usize = 1200;
 ///         Poll::Ready(Ok(size))
 ///     }
 /// }
+///
+/// # futures::executor::block_on(async {
+/// # let beat = Heartbeat {
+/// #     origin: Origin::default(), incarnation: 1, seq: Seq::new(7), interval: None, payload: 42_u64,
+/// # };
+/// let echo = Arc::new(Echo(Mutex::default()));
+/// UdpSender::new(Arc::clone(&echo)).send(beat.clone()).await?;
+/// assert_eq!(UdpReceiver::new(echo).recv().await?, beat);
+/// # Ok::<(), io::Error>(()) }).unwrap();
 /// ```
 pub trait Datagrams: Send + Sync {
     /// Sends one datagram to the peer.
     ///
     /// # Errors
     /// The socket's own.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::udp::Datagrams;
-    /// async fn send(socket: &impl Datagrams, bytes: &[u8]) -> std::io::Result<usize> {
-    ///     std::future::poll_fn(|cx| socket.poll_send(cx, bytes)).await
-    /// }
-    /// ```
     fn poll_send(&self, cx: &mut Context<'_>, datagram: &[u8]) -> Poll<io::Result<usize>>;
 
     /// Receives one datagram; what does not fit into `buffer` is cut off.
     ///
     /// # Errors
     /// The socket's own.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::udp::Datagrams;
-    /// async fn recv(socket: &impl Datagrams, buffer: &mut [u8]) -> std::io::Result<usize> {
-    ///     std::future::poll_fn(|cx| socket.poll_recv(cx, buffer)).await
-    /// }
-    /// ```
     fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 }
 
@@ -136,23 +133,39 @@ impl Datagrams for smol::Async<std::net::UdpSocket> {
 
 /// Sends each beat as one datagram. Sent is done: there is no answer.
 ///
+/// A socket reports the fate of one datagram when the next one is sent, and does not send that one. So
+/// a beat that meets an error is sent once more.
+///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] for a beat that does not fit into a datagram, else the socket's.
-/// `ConnectionRefused` is the network's word that nobody listens *yet* or any more, so loops over
-/// datagrams usually set [`Schedule::max_failures(0)`](super::Schedule::max_failures).
+/// [`io::ErrorKind::InvalidInput`] for a beat that does not fit into a datagram, else the socket's, if
+/// it comes twice. A network that is away for a moment is one of those, so loops over datagrams usually
+/// set [`Schedule::max_failures(0)`](super::Schedule::max_failures). That nobody listens is no error.
 ///
-/// ```no_run
+/// ```
 /// use std::time::Duration;
+/// use futures::StreamExt;
 /// use liveness::Tokio;
-/// use liveness::heartbeat::udp::UdpSender;
-/// use liveness::heartbeat::{Schedule, beat};
+/// use liveness::detector::FixedTimeout;
+/// use liveness::heartbeat::udp::{UdpReceiver, UdpSender};
+/// use liveness::heartbeat::{Identity, Origin, Schedule, WatchEvent, beat, watch};
+/// use tokio::net::UdpSocket;
 ///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let socket = tokio::net::UdpSocket::bind("0.0.0.0:0").await?;
-/// socket.connect("10.0.0.7:7946").await?;
-/// let schedule = Schedule::new(Duration::from_secs(1)).max_failures(0);
-/// let never = beat(UdpSender::new(socket), schedule, Tokio, || 42_u64)?.await?;
-/// # match never {} }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let here = UdpSocket::bind("127.0.0.1:0").await?;
+/// let there = UdpSocket::bind("127.0.0.1:0").await?;
+/// here.connect(there.local_addr()?).await?;
+///
+/// // Datagrams get lost, and a peer that is down may come back: never give up.
+/// let schedule = Schedule::new(Duration::from_millis(5)).max_failures(0);
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// tokio::spawn(beat(UdpSender::new(here), schedule, Tokio, &identity, || 42_u64)?);
+///
+/// let receiver = UdpReceiver::<_, u64>::new(there);
+/// let mut events = watch(receiver, FixedTimeout::new(Duration::from_secs(5)), Tokio);
+/// assert!(matches!(events.next().await, Some(WatchEvent::Alive)));
+/// let Some(WatchEvent::Beat(beat)) = events.next().await else { panic!("no beat") };
+/// assert_eq!(beat.payload, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 pub struct UdpSender<D, P> {
     socket: D,
@@ -161,47 +174,25 @@ pub struct UdpSender<D, P> {
     payload: PhantomData<fn(P)>,
 }
 
-/// Receives datagrams as beats, of any origin; [`Watch::peer`](super::Watch::peer) picks one.
+/// Receives datagrams as beats, of any origin; [`Watch::origin`](super::Watch::origin) picks one.
 ///
-/// What is no heartbeat, or larger than the limit, is left out and counted. So are the reports that
-/// a datagram of ours found nobody (`ConnectionRefused`, `ConnectionReset`), which say nothing about
-/// what is received. `recv` is cancel safe.
+/// A datagram that is no heartbeat, or larger than the limit, is left out and counted. So are the
+/// errors of the socket: they are reports about *other* datagrams (nobody listens, a firewall
+/// refuses, one of ours was too large for the path) and say nothing about the peer's. Only a socket
+/// that gives one error after the other, and nothing else, has failed. `recv` is cancel safe.
 ///
-/// ```no_run
-/// use std::time::Duration;
-/// use futures::StreamExt;
-/// use liveness::Tokio;
-/// use liveness::detector::FixedTimeout;
-/// use liveness::heartbeat::udp::UdpReceiver;
-/// use liveness::heartbeat::watch;
-/// use liveness::rt::Runtime;
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let socket = tokio::net::UdpSocket::bind("0.0.0.0:7946").await?;
-/// let receiver = UdpReceiver::<_, u64>::new(socket);
-/// let mut events = watch(receiver, FixedTimeout::new(Duration::from_secs(5), Tokio.now()), Tokio);
-/// while let Some(event) = events.next().await {
-///     println!("{}", event?);
-/// }
-/// # Ok(()) }
-/// ```
+/// The page of [`UdpSender`] shows the two together.
 pub struct UdpReceiver<D, P> {
     socket: D,
     /// One byte longer than the limit: a datagram that fills it is too large.
     buffer: Box<[u8]>,
     skipped: u64,
+    errors: u64,
     payload: PhantomData<fn() -> P>,
 }
 
 impl<D, P> UdpSender<D, P> {
     /// Sends over `socket`, which is connected to the peer.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::udp::UdpSender;
-    /// fn sender(connected: tokio::net::UdpSocket) -> UdpSender<tokio::net::UdpSocket, u64> {
-    ///     UdpSender::new(connected)
-    /// }
-    /// ```
     #[must_use]
     pub fn new(socket: D) -> Self {
         Self {
@@ -213,13 +204,6 @@ impl<D, P> UdpSender<D, P> {
     }
 
     /// The largest datagram in bytes. Default [1200](DEFAULT_LIMIT).
-    ///
-    /// ```
-    /// # use liveness::heartbeat::udp::UdpSender;
-    /// # fn sender(socket: tokio::net::UdpSocket) -> UdpSender<tokio::net::UdpSocket, u64> {
-    /// UdpSender::new(socket).limit(500)
-    /// # }
-    /// ```
     #[must_use]
     pub const fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
@@ -229,32 +213,19 @@ impl<D, P> UdpSender<D, P> {
 
 impl<D, P> UdpReceiver<D, P> {
     /// Receives from `socket`.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::udp::UdpReceiver;
-    /// fn receiver(bound: tokio::net::UdpSocket) -> UdpReceiver<tokio::net::UdpSocket, u64> {
-    ///     UdpReceiver::new(bound)
-    /// }
-    /// ```
     #[must_use]
     pub fn new(socket: D) -> Self {
         Self {
             socket,
             buffer: buffer(DEFAULT_LIMIT),
             skipped: 0,
+            errors: 0,
             payload: PhantomData,
         }
     }
 
     /// The largest datagram in bytes; a buffer of that size is kept. Default [1200](DEFAULT_LIMIT);
     /// no datagram is larger than 65 535.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::udp::UdpReceiver;
-    /// # fn receiver(socket: tokio::net::UdpSocket) -> UdpReceiver<tokio::net::UdpSocket, u64> {
-    /// UdpReceiver::new(socket).limit(9000)
-    /// # }
-    /// ```
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
         self.buffer = buffer(bytes);
@@ -262,16 +233,15 @@ impl<D, P> UdpReceiver<D, P> {
     }
 
     /// How many datagrams were left out because they were no heartbeats, or too large.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::udp::UdpReceiver;
-    /// fn is_attacked<D>(receiver: &UdpReceiver<D, u64>) -> bool {
-    ///     receiver.skipped() > 1000
-    /// }
-    /// ```
     #[must_use]
     pub const fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// How many errors of the socket were passed over.
+    #[must_use]
+    pub const fn errors(&self) -> u64 {
+        self.errors
     }
 }
 
@@ -294,16 +264,22 @@ impl<D: Datagrams, P: Payload + Send> HeartbeatSender for UdpSender<D, P> {
             let text = format!("heartbeat of {size} bytes, the limit of a datagram is {limit}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        poll_fn(|cx| self.socket.poll_send(cx, &self.buffer)).await?;
+        let send = async || poll_fn(|cx| self.socket.poll_send(cx, &self.buffer)).await;
+        // An error may be a report about the datagram before, which came instead of sending this one.
+        if send().await.is_err() {
+            send().await?;
+        }
         Ok(())
     }
 }
 
 impl<D: Datagrams, P: Payload> UdpReceiver<D, P> {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Heartbeat<P>>> {
+        let mut in_a_row = 0;
         for _ in 0..BUDGET {
             match ready!(self.socket.poll_recv(cx, &mut self.buffer)) {
                 Ok(size) => {
+                    in_a_row = 0;
                     let datagram = self.buffer.get(..size).filter(|_| size < self.buffer.len());
                     let beat = datagram.map(|bytes| Payload::decode(Bytes::copy_from_slice(bytes)));
                     if let Some(Ok(beat)) = beat {
@@ -311,19 +287,19 @@ impl<D: Datagrams, P: Payload> UdpReceiver<D, P> {
                     }
                     self.skipped = self.skipped.saturating_add(1);
                 }
-                Err(error) if is_about_another_datagram(&error) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => {
+                    in_a_row += 1;
+                    // So many with nothing between them are no reports: the socket has failed.
+                    if in_a_row == BUDGET {
+                        return Poll::Ready(Err(error));
+                    }
+                    self.errors = self.errors.saturating_add(1);
+                }
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
-}
-
-/// Whether this is the network's report about a datagram that *we* sent over the same socket.
-fn is_about_another_datagram(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset)
 }
 
 #[async_trait]

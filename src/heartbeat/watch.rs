@@ -2,38 +2,43 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures::stream::{self, BoxStream, FusedStream, Stream, StreamExt as _};
 
-use super::{Heartbeat, HeartbeatReceiver, Origin};
-use crate::detector::FailureDetector;
+use super::nudge::{Nudge, Polled};
+use super::{Heartbeat, HeartbeatReceiver, Origin, WatchEvent};
+use crate::detector::{Heard, Order, Peer, Rule, Status};
 use crate::rt::{Alarm, BUDGET, Runtime};
-use crate::seq::Seq;
-use crate::time::{earlier, later, reached};
 
-/// How many such turns a verdict that is due waits for a fresh beat behind the ignored ones.
+/// For how many polls a due verdict is deferred at most, behind ignored beats and datagrams.
 const TURNS_BEFORE_VERDICT: u32 = 32;
 
-/// Watches one peer: the [`Stream`] of its beats and of what its silence means.
+/// Watches one peer: the [`Stream`] of its beats, and of the meaning of its silence.
 ///
-/// `receiver` brings the beats, `detector` says how long a silence may be. Each fresh beat comes out
-/// as [`WatchEvent::Beat`], with its payload; what it changes comes out just before it, and a silence
-/// that is too long as [`Suspect`](WatchEvent::Suspect) and [`Dead`](WatchEvent::Dead), once each.
-/// After [`Dead`](WatchEvent::Dead) the watch goes on, and a peer that comes back is
-/// [`Recovered`](WatchEvent::Recovered). When the receiver fails, which is also how it ends, its
-/// error is the last item.
+/// `receiver` brings the beats, `rule` says how long a silence may be. Each fresh beat comes out as
+/// [`WatchEvent::Beat`], with its payload. An event that it causes comes out before it. A silence
+/// that is too long comes out as [`Suspect`](WatchEvent::Suspect) and [`Dead`](WatchEvent::Dead),
+/// once each; after that the watch goes on, and a peer that comes back is
+/// [`Recovered`](WatchEvent::Recovered).
 ///
-/// * **One peer.** The origin of the first beat is the peer, or the one that [`Watch::peer`] names;
-///   beats of others are ignored. So are beats of an older incarnation and those whose number is not
-///   greater than the greatest seen: late, doubled and reordered beats are normal, and none of them
-///   extends the trust. [`Watch::ignored`] counts them.
+/// * **One peer.** The origin of the first beat is the peer, or the one that [`Watch::origin`]
+///   names. Beats of others are ignored. So are beats of an older incarnation, and those whose
+///   number is not greater than the greatest seen: late, doubled and reordered beats are normal,
+///   and none of them extends the trust. [`Watch::ignored`] counts them. If such beats come while
+///   the peer is held to be silent, [`Stale`](WatchEvent::Stale) tells it, once a silence.
 /// * **Restarts.** A greater incarnation starts the numbers and the detector anew.
-/// * **Input first.** What can be received is received before silence is judged.
+/// * **Input first.** Beats that have arrived are received before silence is judged, also when the
+///   runtime hides them because the task has used up its budget.
 /// * **Own stalls are forgiven.** A deadline that is seen late by more than a quarter of its length
-///   (this process was stopped, or did not poll the watch) is followed by one clean window instead of
-///   a verdict, once a silence. See [`Watch::forgive_stall`].
+///   (this process was stopped, or did not poll the watch) is followed by one clean window instead
+///   of a verdict, once a silence. See [`Watch::forgive_stall`].
+/// * **A lost transport is no verdict.** When the receiver fails, or ends,
+///   [`Lost`](WatchEvent::Lost) tells why, and the peer is judged by its silence as before.
+///   [`Watch::reconnect`] puts another receiver in its place. The stream ends when neither a beat
+///   nor a verdict can follow.
 ///
 /// # Cancel safety
 /// Dropping a `next()` loses nothing. Dropping the watch leaves nothing behind; nothing is spawned.
@@ -43,15 +48,16 @@ const TURNS_BEFORE_VERDICT: u32 = 32;
 /// use futures::StreamExt;
 /// use liveness::Tokio;
 /// use liveness::detector::FixedTimeout;
-/// use liveness::heartbeat::{Schedule, WatchEvent, beat, memory, watch};
-/// use liveness::rt::Runtime;
+/// use liveness::heartbeat::{Identity, Origin, Schedule, beat, memory, watch};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread()
+/// #     .enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let second = Duration::from_secs(1);
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
 /// let (sender, receiver) = memory::channel(8);
-/// let mut beating = beat(sender, Schedule::new(second), Tokio, || "all well")?;
-/// let detector = FixedTimeout::new(5 * second, Tokio.now()).suspect_after(3 * second);
-/// let mut events = watch(receiver, detector, Tokio);
+/// let mut beating = beat(sender, Schedule::new(second), Tokio, &identity, || "all well")?;
+/// let rule = FixedTimeout::new(5 * second).suspect_after(3 * second);
+/// let mut events = watch(receiver, rule, Tokio);
 ///
 /// let mut story = Vec::new();
 /// // The peer beats for two and a half seconds, and then hangs.
@@ -59,12 +65,25 @@ const TURNS_BEFORE_VERDICT: u32 = 32;
 /// loop {
 ///     tokio::select! {
 ///         never = &mut beating => match never? {},
-///         event = events.next() => story.push(event.unwrap()?.to_string()),
+///         event = events.next() => story.push(event.unwrap().to_string()),
 ///         () = &mut hangs => break,
 ///     }
 /// }
 /// while !story.last().unwrap().starts_with("dead") {
-///     story.push(events.next().await.unwrap()?.to_string());
+///     story.push(events.next().await.unwrap().to_string());
+/// }
+/// // Its process is killed: the channel ends. Another one takes its place.
+/// drop(beating);
+/// story.push(events.next().await.unwrap().to_string());
+/// assert!(events.next().await.is_none());
+///
+/// let (sender, receiver) = memory::channel(8);
+/// events.reconnect(receiver);
+/// let identity = Identity::new(Origin::new("worker-1")?, 2);
+/// let beating = beat(sender, Schedule::new(second), Tokio, &identity, || "all well")?;
+/// tokio::spawn(beating);
+/// while !story.last().unwrap().starts_with("beat") {
+///     story.push(events.next().await.unwrap().to_string());
 /// }
 /// assert_eq!(story, [
 ///     "alive",
@@ -73,69 +92,62 @@ const TURNS_BEFORE_VERDICT: u32 = 32;
 ///     "beat #2",
 ///     "suspected: silent for 3s, last beat #2",
 ///     "dead: silent for 5s, last beat #2",
+///     "lost: the other side of the heartbeat channel is gone",
+///     "recovered: silent for 5s, last beat #2",
+///     "restarted: incarnation 2 after 1",
+///     "beat #0",
 /// ]);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-pub fn watch<'a, R, D, T>(receiver: R, detector: D, rt: T) -> Watch<'a, R, D, T>
+pub fn watch<'a, R, D, T>(receiver: R, rule: D, rt: T) -> Watch<'a, R, D, T>
 where
     R: HeartbeatReceiver + 'a,
-    D: FailureDetector,
+    D: Rule,
     T: Runtime,
 {
-    // One future for all beats: it waits on, unharmed, while verdicts are passed.
+    Watch {
+        beats: Some(receiving(receiver)),
+        nudge: Arc::default(),
+        peer: Peer::new(rule, rt.now()),
+        alarm: Alarm::new(rt),
+        origin: None,
+        upcoming: [None, None],
+        told_stale: false,
+        turns: 0,
+        ignored: 0,
+    }
+}
+
+/// One future for all beats: it waits on, unharmed, while verdicts are passed.
+fn receiving<'a, R: HeartbeatReceiver + 'a>(receiver: R) -> Receiving<'a, R> {
     let beats = stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;
         let beat = receiver.recv().await;
         let receiver = beat.is_ok().then_some(receiver);
         Some((beat, receiver))
     });
-    let now = rt.now();
-    Watch {
-        beats: Some(beats.boxed()),
-        detector,
-        alarm: Alarm::new(rt),
-        peer: None,
-        last: Last {
-            at: now,
-            beat: None,
-        },
-        standing: Standing::Alive,
-        upcoming: [None, None],
-        forgive_stall: true,
-        pardon: None,
-        turns: 0,
-        ignored: 0,
-    }
+    beats.boxed()
 }
 
 /// The stream of [`watch`].
 ///
-/// It is `Unpin`, fused, and yields `Result<WatchEvent<P>, E>` with the payload and the error of its
-/// receiver.
-///
-/// ```
-/// use liveness::detector::FixedTimeout;
-/// use liveness::heartbeat::{Watch, memory};
-///
-/// struct Supervisor {
-///     worker: Watch<'static, memory::Receiver<u64>, FixedTimeout, liveness::Tokio>,
-/// }
-/// ```
+/// It is `Unpin`, fused, and yields `WatchEvent<P, E>` with the payload and the error of its
+/// receiver. With its four parameters it can be named: `Watch<'static, memory::Receiver<u64>,
+/// FixedTimeout, Tokio>`.
 #[must_use = "nothing is watched unless the stream is polled"]
-pub struct Watch<'a, R: HeartbeatReceiver, D, T: Runtime> {
+pub struct Watch<'a, R: HeartbeatReceiver, D: Rule, T: Runtime> {
     /// Until they end.
     beats: Option<Receiving<'a, R>>,
-    detector: D,
+    nudge: Arc<Nudge>,
+    peer: Peer<D>,
     alarm: Alarm<T>,
-    peer: Option<Origin>,
-    last: Last,
-    standing: Standing,
+    /// The name of the peer, once known.
+    origin: Option<Origin>,
     /// What follows from the last beat and has not been taken yet: at most a restart and the beat.
-    upcoming: [Option<WatchEvent<R::Payload>>; 2],
-    forgive_stall: bool,
-    /// The pardon of this silence, if it was given: by how much its deadlines moved.
-    pardon: Option<Duration>,
-    /// Turns that a verdict has waited for an end of the beats that are ignored.
+    upcoming: [Option<Event<R>>; 2],
+    /// Whether stale beats were told in this silence.
+    told_stale: bool,
+    /// For how many polls a due verdict has been deferred.
     turns: u32,
     ignored: u64,
 }
@@ -143,374 +155,204 @@ pub struct Watch<'a, R: HeartbeatReceiver, D, T: Runtime> {
 type Receiving<'a, R> = BoxStream<'a, BeatOf<R>>;
 type BeatOf<R> =
     Result<Heartbeat<<R as HeartbeatReceiver>::Payload>, <R as HeartbeatReceiver>::Error>;
+type Event<R> = WatchEvent<<R as HeartbeatReceiver>::Payload, <R as HeartbeatReceiver>::Error>;
 
-/// The last fresh beat: when it came, or when the watch began, and what it was.
-#[derive(Debug, Clone, Copy)]
-struct Last {
-    at: Instant,
-    beat: Option<LastBeat>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct LastBeat {
-    incarnation: u64,
-    seq: Seq,
-    interval: Duration,
-}
-
-/// What was said last about the peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Alive,
-    Suspect,
-    Dead,
-}
-
-impl<R: HeartbeatReceiver, D: FailureDetector, T: Runtime> Watch<'_, R, D, T> {
-    /// Watches this peer and no other, where several beat over the same transport. Default: the
-    /// origin of the first beat.
-    ///
-    /// ```
-    /// # use liveness::{HeartbeatReceiver, Tokio, rt::Runtime};
-    /// # use liveness::{detector::FixedTimeout, heartbeat::{Origin, memory, watch}};
-    /// # let (_sender, receiver) = memory::channel::<()>(1);
-    /// # let detector = FixedTimeout::new(std::time::Duration::ZERO, Tokio.now());
-    /// let events = watch(receiver, detector, Tokio).peer(Origin::new("billing-7")?);
-    /// # drop(events);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
-    pub fn peer(mut self, origin: Origin) -> Self {
-        self.peer = Some(origin);
+impl<'a, R: HeartbeatReceiver + 'a, D: Rule, T: Runtime> Watch<'a, R, D, T> {
+    /// Watches the peer of this name and no other, where several beat over the same transport.
+    /// Default: the origin of the first beat.
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
         self
     }
 
-    /// Whether a silence that this side's own stall may explain gets one clean window. Default yes.
-    ///
-    /// With it, a peer that falls silent during such a stall is found within the stall and twice the
-    /// detector's limit.
-    ///
-    /// ```
-    /// # use liveness::{HeartbeatReceiver, Tokio, rt::Runtime};
-    /// # use liveness::{detector::FixedTimeout, heartbeat::{memory, watch}};
-    /// # let (_sender, receiver) = memory::channel::<()>(1);
-    /// # let detector = FixedTimeout::new(std::time::Duration::ZERO, Tokio.now());
-    /// let strict = watch(receiver, detector, Tokio).forgive_stall(false);
-    /// # drop(strict);
-    /// ```
+    /// Whether a silence that this side's own stall may explain gets one clean window. Default yes:
+    /// see [`Peer::forgive_stall`].
     pub fn forgive_stall(mut self, forgive: bool) -> Self {
-        self.forgive_stall = forgive;
+        self.peer = self.peer.forgive_stall(forgive);
         self
     }
 
-    /// The detector, to ask for its suspicion.
-    ///
-    /// ```
-    /// # use liveness::{Tokio, rt::Runtime};
-    /// # use liveness::{detector::{FailureDetector, FixedTimeout}, heartbeat::{memory, watch}};
-    /// # let (_sender, receiver) = memory::channel::<()>(1);
-    /// # let detector = FixedTimeout::new(std::time::Duration::from_secs(9), Tokio.now());
-    /// let events = watch(receiver, detector, Tokio);
-    /// assert!(events.detector().suspicion(Tokio.now()) < 1.0);
-    /// ```
-    #[must_use]
-    pub const fn detector(&self) -> &D {
-        &self.detector
+    /// Takes beats of an older life for a restart, once the peer has been dead for `after`. Zero,
+    /// the default, is off: see [`Peer::accept_older_life`].
+    pub fn accept_older_life(mut self, after: Duration) -> Self {
+        self.peer = self.peer.accept_older_life(after);
+        self
     }
 
-    /// The detector, to change it: when a beat promises another interval, say.
-    ///
-    /// The watch goes by its new deadlines from the next poll on.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Tokio, rt::Runtime};
-    /// # use liveness::{detector::FixedTimeout, heartbeat::{memory, watch}};
-    /// # let (_sender, receiver) = memory::channel::<()>(1);
-    /// # let detector = FixedTimeout::new(Duration::from_secs(9), Tokio.now());
-    /// let mut events = watch(receiver, detector, Tokio);
-    /// *events.detector_mut() = FixedTimeout::new(Duration::from_secs(30), Tokio.now());
-    /// ```
-    pub const fn detector_mut(&mut self) -> &mut D {
-        &mut self.detector
+    /// The peer's standing: its status, its last beat, its deadlines and suspicion.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer<D> {
+        &self.peer
+    }
+
+    /// Another rule from now on: see [`Peer::set_rule`].
+    pub fn set_rule(&mut self, rule: D) {
+        let now = self.alarm.runtime().now();
+        self.peer.set_rule(rule, now);
+    }
+
+    /// Receives the beats of the peer over `receiver` from now on. What is known of the peer stays:
+    /// its name, its life, its standing and its silence.
+    pub fn reconnect(&mut self, receiver: R) {
+        self.beats = Some(receiving(receiver));
     }
 
     /// How many beats were ignored: late, doubled, of an older incarnation or of another peer.
-    ///
-    /// ```
-    /// # use liveness::{Tokio, rt::Runtime};
-    /// # use liveness::{detector::FixedTimeout, heartbeat::{memory, watch}};
-    /// # let (_sender, receiver) = memory::channel::<()>(1);
-    /// # let detector = FixedTimeout::new(std::time::Duration::ZERO, Tokio.now());
-    /// assert_eq!(watch(receiver, detector, Tokio).ignored(), 0);
-    /// ```
     #[must_use]
     pub const fn ignored(&self) -> u64 {
         self.ignored
     }
+}
 
-    /// Takes a beat in. The event to begin with, or `None` for a beat that proves nothing.
-    fn on_beat(&mut self, beat: Heartbeat<R::Payload>) -> Option<WatchEvent<R::Payload>> {
-        let of_peer = self.peer.as_ref().is_none_or(|peer| *peer == beat.origin);
-        let of_life = self.last.beat.map(|last| last.incarnation);
-        let restarted = of_life.is_some_and(|incarnation| beat.incarnation > incarnation);
-        let in_order = match self.last.beat {
-            Some(last) => beat.incarnation == last.incarnation && beat.seq > last.seq,
-            None => true,
-        };
-        if !(of_peer && (in_order || restarted)) {
+impl<R: HeartbeatReceiver, D: Rule, T: Runtime> Watch<'_, R, D, T> {
+    /// Takes a beat in. The event to begin with, or `None` for a beat that changes nothing.
+    fn on_beat(&mut self, beat: Heartbeat<R::Payload>) -> Option<Event<R>> {
+        let foreign = self
+            .origin
+            .as_ref()
+            .is_some_and(|peer| *peer != beat.origin);
+        if foreign {
             self.ignored = self.ignored.saturating_add(1);
             return None;
         }
         let now = self.alarm.runtime().now();
-        let silence = self.silence(now);
-        let before = std::mem::replace(&mut self.standing, Standing::Alive);
-        if restarted {
-            self.detector.reset(now);
-        }
-        self.detector.on_heartbeat(beat.seq, now);
-        self.pardon = None;
-        self.last = Last {
-            at: now,
-            beat: Some(LastBeat {
-                incarnation: beat.incarnation,
-                seq: beat.seq,
-                interval: beat.interval,
+        let heard = self.peer.on_heartbeat(&beat, now);
+        let restart = match heard.order {
+            Order::Stale => return self.on_stale(&beat, heard),
+            Order::NewLife { from } => Some(WatchEvent::Restarted {
+                from,
+                to: beat.incarnation,
             }),
+            Order::First | Order::Next { .. } => None,
         };
-        if self.peer.is_none() {
-            self.peer = Some(beat.origin.clone());
-        }
-        let to = beat.incarnation;
-        let restart = of_life
-            .filter(|_| restarted)
-            .map(|from| WatchEvent::Restarted { from, to });
-        let turn = match (of_life, before) {
-            (None, _) => Some(WatchEvent::Alive),
-            (_, Standing::Suspect | Standing::Dead) => Some(WatchEvent::Recovered(silence)),
-            (_, Standing::Alive) => None,
+        let turn = match (heard.order, heard.was) {
+            (Order::First, _) => Some(WatchEvent::Alive),
+            (_, Status::Alive) => None,
+            (_, Status::Suspect | Status::Dead) => Some(WatchEvent::Recovered(heard.silence)),
         };
+        self.told_stale = false;
+        self.origin.get_or_insert_with(|| beat.origin.clone());
         self.upcoming = [restart, Some(WatchEvent::Beat(beat))];
         turn.or_else(|| self.next_upcoming())
     }
 
-    fn next_upcoming(&mut self) -> Option<WatchEvent<R::Payload>> {
+    fn on_stale(&mut self, beat: &Heartbeat<R::Payload>, heard: Heard) -> Option<Event<R>> {
+        self.ignored = self.ignored.saturating_add(1);
+        if heard.was == Status::Alive || self.told_stale {
+            return None;
+        }
+        self.told_stale = true;
+        Some(WatchEvent::Stale {
+            incarnation: beat.incarnation,
+            seq: beat.seq,
+            count: heard.silence.stale,
+        })
+    }
+
+    fn next_upcoming(&mut self) -> Option<Event<R>> {
         self.upcoming.iter_mut().find_map(Option::take)
     }
 
-    fn silence(&self, now: Instant) -> Silence {
-        Silence {
-            silent_for: now.saturating_duration_since(self.last.at),
-            last_seq: self.last.beat.map(|last| last.seq),
-            incarnation: self.last.beat.map(|last| last.incarnation),
-            interval: self.last.beat.map(|last| last.interval),
-        }
-    }
-
-    /// What is due next, and for which standing.
-    fn deadline(&self) -> Option<Instant> {
-        match self.standing {
-            Standing::Alive => earlier(self.suspect_at(), self.dead_at()),
-            Standing::Suspect => self.dead_at(),
-            Standing::Dead => None,
-        }
-    }
-
-    fn suspect_at(&self) -> Option<Instant> {
-        later(self.detector.suspect_at()?, self.pardon.unwrap_or_default())
-    }
-
-    fn dead_at(&self) -> Option<Instant> {
-        later(self.detector.dead_at()?, self.pardon.unwrap_or_default())
-    }
-
-    /// The deadline `due` has come: bury, suspect, or pardon.
-    fn judge(&mut self, due: Instant, now: Instant) -> Option<WatchEvent<R::Payload>> {
-        let limit = due.saturating_duration_since(self.last.at);
-        let late = now.saturating_duration_since(due);
-        if self.forgive_stall && self.pardon.is_none() && late > limit / 4 {
-            self.pardon = Some(now.saturating_duration_since(self.last.at));
-            return None;
-        }
-        let silence = self.silence(now);
-        if reached(self.dead_at(), now) {
-            self.standing = Standing::Dead;
-            return Some(WatchEvent::Dead(silence));
-        }
-        self.standing = Standing::Suspect;
-        Some(WatchEvent::Suspect(silence))
-    }
-
-    /// Everything that can be received: the first fresh beat, or the end; else whether there is more.
-    fn poll_beats(&mut self, cx: &mut Context<'_>) -> Received<WatchItem<R>> {
+    /// Everything that can be received, up to the first event.
+    fn poll_beats(&mut self, cx: &mut Context<'_>) -> Received<Event<R>> {
         for _ in 0..BUDGET {
             let Some(beats) = &mut self.beats else {
-                return Received::Item(None);
+                return Received::Nothing;
             };
-            match beats.poll_next_unpin(cx) {
-                Poll::Pending => return Received::Nothing,
-                Poll::Ready(Some(Ok(beat))) => {
+            match self.nudge.poll(cx, |cx| beats.poll_next_unpin(cx)) {
+                Polled::Waiting => return Received::Nothing,
+                Polled::MoreToDo => return Received::OnlyIgnored,
+                Polled::Ready(Some(Ok(beat))) => {
                     if let Some(event) = self.on_beat(beat) {
-                        return Received::Item(Some(Ok(event)));
+                        return Received::Event(event);
                     }
                 }
-                Poll::Ready(end) => {
+                Polled::Ready(end) => {
                     self.beats = None;
-                    return Received::Item(end.and_then(Result::err).map(Err));
+                    if let Some(Err(error)) = end {
+                        return Received::Event(WatchEvent::Lost(error));
+                    }
                 }
             }
         }
+        cx.waker().wake_by_ref();
         Received::OnlyIgnored
     }
-}
 
-type WatchItem<R> =
-    Result<WatchEvent<<R as HeartbeatReceiver>::Payload>, <R as HeartbeatReceiver>::Error>;
-
-enum Received<I> {
-    Item(Option<I>),
-    Nothing,
-    OnlyIgnored,
-}
-
-impl<R: HeartbeatReceiver, D: FailureDetector, T: Runtime> Stream for Watch<'_, R, D, T> {
-    type Item = Result<WatchEvent<R::Payload>, R::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        if let Some(event) = this.next_upcoming() {
-            return Poll::Ready(Some(Ok(event)));
-        }
-        let drained = match this.poll_beats(cx) {
-            Received::Item(item) => {
-                this.turns = 0;
-                return Poll::Ready(item);
+    /// The verdict that is due, once no input can be hiding behind it.
+    fn poll_verdict(&mut self, drained: bool, cx: &mut Context<'_>) -> Poll<Event<R>> {
+        // Forgiving moves the deadline, so there may be a second look, not a third.
+        while let Some(due) = self.peer.poll_timeout() {
+            let now = ready!(self.alarm.poll_at(Some(due), cx));
+            if self.beats.is_some() {
+                ready!(self.alarm.poll_budget(due, cx));
             }
-            Received::Nothing => true,
-            Received::OnlyIgnored => false,
-        };
-        // A pardon moves the deadline, so there may be a second look, not a third.
-        while let Some(due) = this.deadline() {
-            let Poll::Ready(now) = this.alarm.poll_at(Some(due), cx) else {
-                break;
-            };
-            if !drained && this.turns < TURNS_BEFORE_VERDICT {
-                this.turns += 1;
-                break;
+            if !drained && self.turns < TURNS_BEFORE_VERDICT {
+                self.turns += 1;
+                return Poll::Pending;
             }
-            this.turns = 0;
-            if let Some(event) = this.judge(due, now) {
-                return Poll::Ready(Some(Ok(event)));
+            self.turns = 0;
+            let status = self.peer.handle_timeout(now);
+            let silence = self.peer.silence(now);
+            match status {
+                Some(Status::Suspect) => return Poll::Ready(WatchEvent::Suspect(silence)),
+                Some(Status::Dead) => return Poll::Ready(WatchEvent::Dead(silence)),
+                Some(Status::Alive) | None => {}
             }
-        }
-        if !drained {
-            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 }
 
-impl<R: HeartbeatReceiver, D: FailureDetector, T: Runtime> FusedStream for Watch<'_, R, D, T> {
+enum Received<E> {
+    Event(E),
+    Nothing,
+    /// Beats or other things without an event, and maybe more; a wake-up is under way.
+    OnlyIgnored,
+}
+
+impl<R: HeartbeatReceiver, D: Rule, T: Runtime> Stream for Watch<'_, R, D, T> {
+    type Item = Event<R>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(event) = this.next_upcoming() {
+            return Poll::Ready(Some(event));
+        }
+        let drained = match this.poll_beats(cx) {
+            Received::Event(event) => {
+                this.turns = 0;
+                return Poll::Ready(Some(event));
+            }
+            Received::Nothing => true,
+            Received::OnlyIgnored => false,
+        };
+        let verdict = this.poll_verdict(drained, cx);
+        if verdict.is_pending() && this.is_terminated() {
+            return Poll::Ready(None);
+        }
+        verdict.map(Some)
+    }
+}
+
+impl<R: HeartbeatReceiver, D: Rule, T: Runtime> FusedStream for Watch<'_, R, D, T> {
+    /// Whether nothing can follow, unless by [`reconnect`](Watch::reconnect).
     fn is_terminated(&self) -> bool {
-        self.beats.is_none() && self.upcoming.iter().all(Option::is_none)
+        let over = self.beats.is_none() && self.peer.poll_timeout().is_none();
+        over && self.upcoming.iter().all(Option::is_none)
     }
 }
 
 // The receiver's future is boxed; nothing else is ever pinned.
-impl<R: HeartbeatReceiver, D, T: Runtime> Unpin for Watch<'_, R, D, T> {}
+impl<R: HeartbeatReceiver, D: Rule, T: Runtime> Unpin for Watch<'_, R, D, T> {}
 
-impl<R: HeartbeatReceiver, D: fmt::Debug, T: Runtime> fmt::Debug for Watch<'_, R, D, T> {
+impl<R: HeartbeatReceiver, D: Rule + fmt::Debug, T: Runtime> fmt::Debug for Watch<'_, R, D, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
+            .field("origin", &self.origin)
             .field("peer", &self.peer)
-            .field("standing", &self.standing)
-            .field("last", &self.last)
-            .field("detector", &self.detector)
+            .field("connected", &self.beats.is_some())
             .field("ignored", &self.ignored)
             .finish_non_exhaustive()
-    }
-}
-
-/// What [`watch`] has to tell about its peer.
-///
-/// The order is fixed: [`Recovered`](Self::Recovered) or [`Alive`](Self::Alive), then
-/// [`Restarted`](Self::Restarted), then the [`Beat`](Self::Beat) that brought them.
-///
-/// ```
-/// use liveness::heartbeat::WatchEvent;
-///
-/// fn log(event: &WatchEvent<u64>) {
-///     match event {
-///         WatchEvent::Beat(beat) => println!("{} has {} jobs", beat.origin, beat.payload),
-///         WatchEvent::Dead(silence) => println!("take over: {silence}"),
-///         other => println!("{other}"),
-///     }
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WatchEvent<P> {
-    /// The first beat of the peer; also when it had been given up before it ever beat.
-    Alive,
-    /// A beat after [`Suspect`](Self::Suspect) or [`Dead`](Self::Dead), with the silence that it ends.
-    Recovered(Silence),
-    /// The peer started anew, and its detector too.
-    Restarted {
-        /// The incarnation that was.
-        from: u64,
-        /// The incarnation that is.
-        to: u64,
-    },
-    /// A fresh beat.
-    Beat(Heartbeat<P>),
-    /// The peer has been silent for suspiciously long. At most once a silence.
-    Suspect(Silence),
-    /// The peer has been silent for too long. Once a silence, whether it was suspected or not.
-    Dead(Silence),
-}
-
-impl<P> fmt::Display for WatchEvent<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Alive => f.write_str("alive"),
-            Self::Recovered(silence) => write!(f, "recovered: {silence}"),
-            Self::Restarted { from, to } => write!(f, "restarted: incarnation {to} after {from}"),
-            Self::Beat(beat) => write!(f, "beat {}", beat.seq),
-            Self::Suspect(silence) => write!(f, "suspected: {silence}"),
-            Self::Dead(silence) => write!(f, "dead: {silence}"),
-        }
-    }
-}
-
-/// A silence of the peer, in numbers.
-///
-/// ```
-/// use std::time::Duration;
-/// use liveness::heartbeat::Silence;
-///
-/// fn missed(silence: &Silence) -> Option<u128> {
-///     let interval = silence.interval.filter(|interval| !interval.is_zero())?;
-///     Some(silence.silent_for.as_nanos() / interval.as_nanos())
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Silence {
-    /// The time since the last fresh beat, or since the watch began if there was none.
-    pub silent_for: Duration,
-    /// The number of that beat.
-    pub last_seq: Option<Seq>,
-    /// Its incarnation.
-    pub incarnation: Option<u64>,
-    /// The interval that it promised.
-    pub interval: Option<Duration>,
-}
-
-impl fmt::Display for Silence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "silent for {:?}", self.silent_for)?;
-        match self.last_seq {
-            Some(seq) => write!(f, ", last beat {seq}"),
-            None => f.write_str(", no beat yet"),
-        }
     }
 }

@@ -21,6 +21,8 @@ pub enum Cause {
     Silent,
     /// The peer took none of the bytes offered to it for too long.
     WriteStalled,
+    /// A packet of the peer's came more slowly than the least rate allows.
+    TooSlow,
 }
 
 impl fmt::Display for Cause {
@@ -29,6 +31,7 @@ impl fmt::Display for Cause {
             Self::NoReply => "no reply",
             Self::Silent => "silent",
             Self::WriteStalled => "write stalled",
+            Self::TooSlow => "too slow",
         })
     }
 }
@@ -58,9 +61,11 @@ impl fmt::Display for Cause {
 pub struct Dead {
     /// Which limit ran out.
     pub cause: Cause,
-    /// That limit: the reply timeout of the last ping, the silence limit, or the write stall limit.
+    /// That limit: the reply timeout of the last ping, the silence limit, the write stall limit, or
+    /// the time that the packet had.
     pub limit: Duration,
-    /// The time since the last byte from the peer, or since the start if there was none.
+    /// The time since the last byte from the peer, or since the start if there was none. With
+    /// [`Cause::TooSlow`] the time since the first byte of the packet, whose bytes are no sign of life.
     pub silent_for: Duration,
     /// How many pings in a row were not answered in time.
     pub unanswered: u32,
@@ -76,8 +81,16 @@ impl fmt::Display for Dead {
             (Cause::NoReply, n) => write!(f, "no reply to {n} pings within {limit} each")?,
             (Cause::Silent, _) => write!(f, "no sign of life within {limit}")?,
             (Cause::WriteStalled, _) => write!(f, "no byte taken for {limit}")?,
+            (Cause::TooSlow, _) => {
+                write!(
+                    f,
+                    "a packet not whole after {silent_for} instead of within {limit}"
+                )?;
+            }
         }
-        write!(f, "; silent for {silent_for}")?;
+        if self.cause != Cause::TooSlow {
+            write!(f, "; silent for {silent_for}")?;
+        }
         if self.cause != Cause::NoReply && self.unanswered > 0 {
             write!(f, ", {} unanswered", self.unanswered)?;
         }

@@ -438,7 +438,8 @@ impl Keepalive {
     ///
     /// The silence seen so far counts, and a ping on the wire is judged by the new reply timeout,
     /// from when it left. But no verdict follows from the change itself: a peer that kept the old
-    /// limits and not the new ones gets one clean window from `now`.
+    /// limits and not the new ones gets one clean window from `now`. Where no silence was judged before,
+    /// all limits begin at `now`.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work; nothing changes then.
@@ -457,6 +458,7 @@ impl Keepalive {
         let now = self.advance(now);
         self.clear();
         let was_due = self.is_verdict_due(now);
+        let begins = self.config.detection_bound().is_none();
         self.config = config;
         self.interval = config.interval_before(self.seed, self.pings.issued());
         let limit = config.reply_limit(&self.rtt);
@@ -464,6 +466,9 @@ impl Keepalive {
             at: question.at,
             limit,
         });
+        if begins {
+            self.judged_from = now;
+        }
         if !was_due && self.is_verdict_due(now) {
             self.judge_from(now);
             if self.is_reply_due(now) {
@@ -678,7 +683,7 @@ impl Keepalive {
         }
         let limit = match due.cause {
             Cause::Silent => self.config.silence,
-            Cause::NoReply | Cause::WriteStalled => due.limit,
+            Cause::NoReply | Cause::WriteStalled | Cause::TooSlow => due.limit,
         };
         let dead = Dead {
             cause: due.cause,

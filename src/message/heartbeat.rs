@@ -25,7 +25,7 @@ const HEADER: usize = 26;
 /// | 0 | version: 1 |
 /// | 1..9 | incarnation |
 /// | 9..17 | number of the beat |
-/// | 17..25 | promised interval in nanoseconds, at most 2⁶⁴ − 1 (584 years); 0 promises nothing |
+/// | 17..25 | promised interval in nanoseconds, at most 2⁶⁴ − 1 (584 years); 0 is no promise |
 /// | 25 | length of the origin's name, n |
 /// | 26..26+n | the origin's name, UTF-8 |
 /// | 26+n.. | the payload, up to the end |
@@ -43,7 +43,7 @@ const HEADER: usize = 26;
 ///     origin: Origin::new("n1")?,
 ///     incarnation: 3,
 ///     seq: Seq::new(41),
-///     interval: Duration::from_secs(1),
+///     interval: Some(Duration::from_secs(1)),
 ///     payload: "ok".to_owned(),
 /// };
 /// let mut bytes = BytesMut::new();
@@ -61,24 +61,15 @@ pub struct Heartbeat<P> {
     pub incarnation: u64,
     /// The number of this beat within the incarnation.
     pub seq: Seq,
-    /// The longest time until the next beat, as promised by the sender; zero promises nothing.
-    pub interval: Duration,
+    /// The longest time until the next beat, as the sender promises it. A zero is written as no
+    /// promise.
+    pub interval: Option<Duration>,
     /// What the beat carries.
     pub payload: P,
 }
 
 impl<P> Heartbeat<P> {
     /// The same beat with another payload.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Heartbeat, Seq, heartbeat::Origin};
-    /// # let beat = Heartbeat {
-    /// #     origin: Origin::default(), incarnation: 0, seq: Seq::new(7),
-    /// #     interval: Duration::ZERO, payload: "disk full",
-    /// # };
-    /// assert_eq!(beat.map(str::len).payload, 9);
-    /// ```
     #[must_use]
     pub fn map<Q>(self, change: impl FnOnce(P) -> Q) -> Heartbeat<Q> {
         Heartbeat {
@@ -98,7 +89,7 @@ impl<P: Payload> Payload for Heartbeat<P> {
         buf.put_u8(VERSION);
         buf.put_u64(self.incarnation);
         buf.put_u64(self.seq.value());
-        buf.put_u64(nanos(self.interval));
+        buf.put_u64(self.interval.map_or(0, nanos));
         // An `Origin` cannot be longer than a byte can say.
         buf.put_u8(name.len() as u8);
         buf.put_slice(name);
@@ -120,7 +111,10 @@ impl<P: Payload> Payload for Heartbeat<P> {
         bytes.advance(1);
         let incarnation = bytes.get_u64();
         let seq = Seq::new(bytes.get_u64());
-        let interval = Duration::from_nanos(bytes.get_u64());
+        let interval = match bytes.get_u64() {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        };
         let length = usize::from(bytes.get_u8());
         if bytes.len() < length {
             let what = "heartbeat origin";
@@ -140,10 +134,7 @@ impl<P: Payload> Payload for Heartbeat<P> {
 
 fn decode_origin(name: &[u8]) -> Result<Origin, DecodeError> {
     let what = "heartbeat origin";
-    let name = std::str::from_utf8(name).map_err(|error| DecodeError::Utf8 {
-        what,
-        at: error.valid_up_to(),
-    })?;
+    let name = std::str::from_utf8(name).map_err(|error| DecodeError::Utf8 { what, error })?;
     Origin::new(name).map_err(|_| DecodeError::length(what, Origin::MAX_BYTES, name.len()))
 }
 
@@ -156,7 +147,7 @@ mod tests {
             origin: Origin::new("né").expect("short"),
             incarnation: 0x0102_0304_0506_0708,
             seq: Seq::new(0x1112_1314_1516_1718),
-            interval: Duration::from_nanos(0x2122_2324_2526_2728),
+            interval: Some(Duration::from_nanos(0x2122_2324_2526_2728)),
             payload: 0x3132_3334_3536_3738,
         }
     }
@@ -206,8 +197,18 @@ mod tests {
     #[test]
     fn an_interval_too_long_to_write_is_the_longest() {
         let mut beat = beat();
-        beat.interval = Duration::MAX;
+        beat.interval = Some(Duration::MAX);
         let read = Heartbeat::<u64>::decode(encoded(&beat)).expect("ours");
-        assert_eq!(read.interval, Duration::from_nanos(u64::MAX));
+        assert_eq!(read.interval, Some(Duration::from_nanos(u64::MAX)));
+    }
+
+    #[test]
+    fn no_promise_is_written_as_zero() {
+        for interval in [None, Some(Duration::ZERO)] {
+            let bytes = encoded(&Heartbeat { interval, ..beat() });
+            assert_eq!(bytes[17..25], [0; 8]);
+            let read = Heartbeat::<u64>::decode(bytes).expect("ours");
+            assert_eq!(read.interval, None);
+        }
     }
 }

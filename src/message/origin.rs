@@ -29,21 +29,12 @@ pub struct Origin(Arc<str>);
 
 impl Origin {
     /// The longest name, in bytes of UTF-8: its length is one byte on the wire.
-    ///
-    /// ```
-    /// assert_eq!(liveness::heartbeat::Origin::MAX_BYTES, 255);
-    /// ```
     pub const MAX_BYTES: usize = u8::MAX as usize;
 
     /// The name `name`.
     ///
     /// # Errors
     /// [`ConfigError::OutOfRange`] when it is longer than [`MAX_BYTES`](Self::MAX_BYTES).
-    ///
-    /// ```
-    /// # use liveness::heartbeat::Origin;
-    /// assert!(Origin::new("eu-west/42").is_ok());
-    /// ```
     pub fn new(name: &str) -> Result<Self, ConfigError> {
         if name.len() > Self::MAX_BYTES {
             return Err(ConfigError::OutOfRange {
@@ -57,11 +48,6 @@ impl Origin {
     }
 
     /// The name as text.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::Origin;
-    /// assert_eq!(Origin::default().as_str(), "");
-    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

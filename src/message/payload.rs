@@ -46,26 +46,12 @@ use crate::error::DecodeError;
 /// ```
 pub trait Payload: Sized {
     /// Appends the payload to `buf`.
-    ///
-    /// ```
-    /// # use liveness::Payload;
-    /// let mut buf = bytes::BytesMut::new();
-    /// 1_u64.encode(&mut buf);
-    /// assert_eq!(&buf[..], [0, 0, 0, 0, 0, 0, 0, 1]);
-    /// ```
     fn encode(&self, buf: &mut BytesMut);
 
     /// Reads a payload from exactly these bytes.
     ///
     /// # Errors
     /// [`DecodeError`] for anything that `encode` does not write.
-    ///
-    /// ```
-    /// # use liveness::Payload;
-    /// # use bytes::Bytes;
-    /// assert_eq!(String::decode(Bytes::from_static(b"ok")), Ok("ok".to_owned()));
-    /// assert!(String::decode(Bytes::from_static(b"\xff")).is_err());
-    /// ```
     fn decode(bytes: Bytes) -> Result<Self, DecodeError>;
 }
 
@@ -113,7 +99,7 @@ impl Payload for String {
             Ok(text) => Ok(text.to_owned()),
             Err(error) => Err(DecodeError::Utf8 {
                 what: "string payload",
-                at: error.valid_up_to(),
+                error,
             }),
         }
     }

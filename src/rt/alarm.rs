@@ -112,6 +112,17 @@ impl<R: Runtime> Alarm<R> {
         Poll::Pending
     }
 
+    /// Ready once the timer itself has expired at `deadline`, which the clock has reached.
+    ///
+    /// A runtime whose task has used up its budget says `Pending` to input that is there, and to a
+    /// timer that has expired; so while this is pending, input that was pending proves nothing. It
+    /// costs one tick of the timer at most. The timer is set to the deadline and not to the present: a
+    /// runtime that rounds up would never come to that.
+    pub(crate) fn poll_budget(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.listen(cx.waker());
+        self.poll_timer(deadline)
+    }
+
     /// Whether the bell has rung since the last poll: a deadline may have come.
     #[inline]
     pub(crate) fn has_rung(&self) -> bool {

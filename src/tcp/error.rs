@@ -27,13 +27,13 @@ use crate::error::DecodeError;
 )]
 pub enum FrameError {
     /// The socket failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Io(#[from] io::Error),
     /// The peer sent what is not a frame. Nothing after it can be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Decode(#[from] DecodeError),
     /// A frame of this side is beyond the limit. It was not sent; the stream goes on.
-    #[error(transparent)]
+    #[error("{0}")]
     TooLarge(#[from] TooLarge),
 }
 

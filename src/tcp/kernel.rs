@@ -429,7 +429,7 @@ fn fits(
 )]
 pub enum ApplyError {
     /// A value that cannot work; nothing was set.
-    #[error(transparent)]
+    #[error("{0}")]
     Config(#[from] ConfigError),
     /// The system refused.
     #[error("cannot set keepalive: {0}")]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use liveness::heartbeat::{Failure, Origin, Schedule, async_trait, beat, memory};
+use liveness::heartbeat::{Failure, Identity, Origin, Schedule, async_trait, beat, memory};
 use liveness::test_util::{Sim, simulate};
 use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Jitter, Seq};
 
@@ -21,6 +21,8 @@ enum Does {
     Hang,
 }
 use Does::{Ack, Fail, Hang};
+
+use crate::me;
 
 /// A beat, and when it left.
 type Sent = (Duration, Heartbeat<u32>);
@@ -91,7 +93,7 @@ async fn run(
     time: Duration,
 ) -> Option<liveness::heartbeat::BeatError<Refused>> {
     let (sim, mut payload) = (link.sim.clone(), 0);
-    let beating = beat(link.clone(), schedule, sim.clone(), move || {
+    let beating = beat(link.clone(), schedule, sim.clone(), &me(), move || {
         payload += 1;
         payload
     })
@@ -108,13 +110,18 @@ fn beats_are_numbered_named_and_fresh() {
     simulate(async |sim| {
         let (sender, mut receiver) = memory::channel(8);
         let mut load = 0;
-        let beating = beat(sender, Schedule::new(5 * SECOND), sim.clone(), move || {
-            load += 7;
-            load
-        })
-        .unwrap()
-        .origin(Origin::new("worker-1").unwrap())
-        .incarnation(3);
+        let identity = Identity::new(Origin::new("worker-1").unwrap(), 3);
+        let beating = beat(
+            sender,
+            Schedule::new(5 * SECOND),
+            sim.clone(),
+            &identity,
+            move || {
+                load += 7;
+                load
+            },
+        )
+        .unwrap();
         let watching = async {
             for n in 0..5 {
                 let beat = receiver.recv().await.unwrap();
@@ -122,7 +129,7 @@ fn beats_are_numbered_named_and_fresh() {
                     origin: Origin::new("worker-1").unwrap(),
                     incarnation: 3,
                     seq: Seq::new(n),
-                    interval: 5 * SECOND,
+                    interval: Some(5 * SECOND),
                     payload: 7 * (n + 1),
                 };
                 assert_eq!(beat, expected);
@@ -154,7 +161,7 @@ fn a_slow_ack_is_followed_by_one_beat_and_no_burst() {
         let link = Scripted::new(&sim, [Ack(5_700 * MS)]);
         let schedule = Schedule::new(SECOND).send_timeout(Duration::ZERO);
         run(&link, schedule, 9 * SECOND).await;
-        assert_eq!(link.times(), [0, 5700, 6700, 7700, 8700]);
+        assert_eq!(link.times(), [0, 5700, 6000, 7000, 8000, 9000]);
     });
 }
 
@@ -162,7 +169,14 @@ fn a_slow_ack_is_followed_by_one_beat_and_no_burst() {
 fn a_stalled_process_beats_once_and_goes_on() {
     simulate(async |sim| {
         let link = Scripted::new(&sim, []);
-        let mut beating = beat(link.clone(), Schedule::new(SECOND), sim.clone(), || 0).unwrap();
+        let mut beating = beat(
+            link.clone(),
+            Schedule::new(SECOND),
+            sim.clone(),
+            &me(),
+            || 0,
+        )
+        .unwrap();
         let stalls = async {
             sim.sleep(2_500 * MS).await;
             // The clock jumps as it does for a process that was stopped.
@@ -173,7 +187,7 @@ fn a_stalled_process_beats_once_and_goes_on() {
             ended = &mut beating => panic!("{ended:?}"),
             () = stalls => {}
         }
-        assert_eq!(link.times(), [0, 1000, 2000, 62_500, 63_500]);
+        assert_eq!(link.times(), [0, 1000, 2000, 62_500, 63_000]);
     });
 }
 
@@ -249,7 +263,7 @@ fn each_failure_is_shown() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let note = Arc::clone(&seen);
         let link = Scripted::new(&sim, [Fail, Ack(MS), Hang, Fail]);
-        let beating = beat(link, Schedule::new(SECOND), sim.clone(), || 0)
+        let beating = beat(link, Schedule::new(SECOND), sim.clone(), &me(), || 0)
             .unwrap()
             .on_failure(move |failure, in_a_row| {
                 note.lock().unwrap().push((failure.clone(), in_a_row));
@@ -269,18 +283,42 @@ fn each_failure_is_shown() {
 fn the_peer_sets_the_interval_through_the_ack() {
     simulate(async |sim| {
         let link = Scripted::new(&sim, []);
-        let beating = beat(link.clone(), Schedule::new(5 * SECOND), sim.clone(), || 0)
-            .unwrap()
-            .on_ack(|seq| match seq.value() {
-                1 => Some(2 * SECOND),
-                2 => Some(Duration::ZERO), // asks for nothing
-                3 => Some(10 * SECOND),
-                _ => None,
-            });
+        let beating = beat(
+            link.clone(),
+            Schedule::new(5 * SECOND),
+            sim.clone(),
+            &me(),
+            || 0,
+        )
+        .unwrap()
+        .on_ack(|seq| match seq.value() {
+            1 => Some(2 * SECOND),
+            3 => Some(10 * SECOND),
+            _ => None,
+        });
         assert!(sim.timeout(30 * SECOND, beating).await.is_none());
-        assert_eq!(link.times(), [0, 5000, 7000, 9000, 19_000, 29_000]);
+        assert_eq!(link.times(), [0, 5000, 7000, 9000, 11_000, 21_000]);
         let promised: Vec<_> = link.beats().iter().map(|beat| beat.interval).collect();
-        assert_eq!(promised, [5, 5, 2, 2, 10, 10].map(|n| n * SECOND));
+        assert_eq!(promised, [5, 5, 2, 2, 10, 10].map(|n| Some(n * SECOND)));
+    });
+}
+
+/// Zero is off, here as everywhere.
+#[test]
+fn an_ack_may_end_the_beats() {
+    simulate(async |sim| {
+        let link = Scripted::new(&sim, []);
+        let beating = beat(
+            link.clone(),
+            Schedule::new(SECOND),
+            sim.clone(),
+            &me(),
+            || 0,
+        )
+        .unwrap()
+        .on_ack(|seq| (seq.value() == 2).then_some(Duration::ZERO));
+        assert!(sim.timeout(30 * SECOND, beating).await.is_none());
+        assert_eq!(link.times(), [0, 1000, 2000]);
     });
 }
 
@@ -330,6 +368,7 @@ fn a_schedule_that_cannot_work_is_refused() {
         sender,
         Schedule::new(Duration::from_micros(1)),
         Sim::new(),
+        &me(),
         || (),
     )
     .unwrap_err();
@@ -350,6 +389,7 @@ fn dropping_the_loop_leaves_nothing_behind() {
                 link.clone(),
                 Schedule::new(SECOND),
                 sim.clone(),
+                &me(),
                 move || Arc::strong_count(&payload) as u32,
             )
             .unwrap()
@@ -369,10 +409,10 @@ fn any_sender_behind_one_type() {
         type Any = Box<dyn HeartbeatSender<Payload = u32, Ack = Seq, Error = Refused>>;
         let link = Scripted::new(&sim, [Fail, Fail]);
         let mut boxed: Any = Box::new(link.clone());
-        let borrowed = beat(&mut boxed, Schedule::new(SECOND), sim.clone(), || 1).unwrap();
+        let borrowed = beat(&mut boxed, Schedule::new(SECOND), sim.clone(), &me(), || 1).unwrap();
         assert!(borrowed.await.is_err());
         // The same box goes on in another loop, which may move to another thread.
-        let owned = beat(boxed, Schedule::new(SECOND), sim.clone(), || 2).unwrap();
+        let owned = beat(boxed, Schedule::new(SECOND), sim.clone(), &me(), || 2).unwrap();
         assert!(sim.timeout(2_500 * MS, sendable(owned)).await.is_none());
         let payloads: Vec<_> = link.beats().iter().map(|beat| beat.payload).collect();
         assert_eq!(payloads, [1, 1, 2, 2, 2]);
@@ -384,7 +424,7 @@ fn any_sender_behind_one_type() {
 fn a_full_channel_keeps_the_newest() {
     simulate(async |sim| {
         let (sender, mut receiver) = memory::channel(3);
-        let beating = beat(sender, Schedule::new(SECOND), sim.clone(), || ()).unwrap();
+        let beating = beat(sender, Schedule::new(SECOND), sim.clone(), &me(), || ()).unwrap();
         assert!(sim.timeout(10_500 * MS, beating).await.is_none());
         let mut seqs = Vec::new();
         while let Ok(beat) = receiver.recv().await {

@@ -26,7 +26,7 @@ fn beats() -> impl Strategy<Value = Heartbeat<Bytes>> {
             origin: Origin::new(&origin).expect("at most 255 bytes"),
             incarnation,
             seq: Seq::new(seq),
-            interval: Duration::from_nanos(interval),
+            interval: (interval > 0).then_some(Duration::from_nanos(interval)),
             payload: payload.into(),
         },
     )
@@ -81,7 +81,7 @@ proptest! {
                 prop_assert_eq!((at, found), (0, u64::from(bytes[0])));
             }
             Err(DecodeError::Length { expected, found, .. }) => prop_assert!(found < expected),
-            Err(DecodeError::Utf8 { at, .. }) => prop_assert!(at < 255),
+            Err(DecodeError::Utf8 { error, .. }) => prop_assert!(error.valid_up_to() < 255),
             Err(other) => prop_assert!(false, "{other}"),
         }
     }
@@ -102,7 +102,7 @@ fn the_payload_is_handed_on_without_a_copy() {
         origin: Origin::new("n1").expect("short"),
         incarnation: 0,
         seq: Seq::default(),
-        interval: Duration::ZERO,
+        interval: None,
         payload: Bytes::from(vec![7; 1000]),
     };
     let bytes = encoded(&beat);

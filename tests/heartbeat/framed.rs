@@ -16,6 +16,8 @@ use liveness::{DecodeError, Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::codec::Framed;
 
+use crate::me;
+
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,7 +34,7 @@ fn numbered(seq: u64) -> Heartbeat<u64> {
         origin: Origin::new("n1").unwrap(),
         incarnation: 1,
         seq: Seq::new(seq),
-        interval: SECOND,
+        interval: Some(SECOND),
         payload: seq * 10,
     }
 }
@@ -112,6 +114,7 @@ fn a_flood_of_wrong_pongs_is_no_ack_and_the_timeout_still_works() {
             FramedSender::new(connection, sim.clone()),
             schedule,
             sim.clone(),
+            &me(),
             || 1,
         )
         .unwrap();
@@ -181,27 +184,28 @@ fn the_answer_sets_the_pace() {
         let (near, far) = connection(1024);
         let receiver = FramedReceiver::answering(far, |beat: &Heartbeat<u64>| Heartbeat {
             origin: Origin::new("server").unwrap(),
-            interval: 5 * SECOND,
+            interval: Some(5 * SECOND),
             ..beat.clone()
         });
         let beating = beat(
             FramedSender::new(near, sim.clone()),
             Schedule::new(SECOND),
             sim.clone(),
+            &me(),
             || 1,
         )
         .unwrap()
         .on_ack(|ack| {
             assert_eq!(ack.answer.origin.as_str(), "server");
-            Some(ack.answer.interval)
+            ack.answer.interval
         });
-        let detector = FixedTimeout::new(60 * SECOND, sim.time());
-        let mut events = watch(receiver, detector, sim.clone());
+        let rule = FixedTimeout::new(60 * SECOND);
+        let mut events = watch(receiver, rule, sim.clone());
         let mut beats = Vec::new();
         let watching = async {
             while beats.len() < 4 {
-                if let WatchEvent::Beat(beat) = events.next().await.unwrap().unwrap() {
-                    beats.push((sim.elapsed().as_secs(), beat.interval.as_secs()));
+                if let WatchEvent::Beat(beat) = events.next().await.unwrap() {
+                    beats.push((sim.elapsed().as_secs(), beat.interval.unwrap().as_secs()));
                 }
             }
         };
@@ -209,7 +213,33 @@ fn the_answer_sets_the_pace() {
             ended = beating => panic!("{ended:?}"),
             () = watching => {}
         }
-        assert_eq!(beats, [(0, 1), (5, 5), (10, 5), (15, 5)]);
+        assert_eq!(beats, [(0, 1), (1, 5), (6, 5), (11, 5)]);
+    });
+}
+
+/// A stream that panics when it is polled after its end, as a generator does.
+#[test]
+fn a_stream_is_not_polled_after_its_end() {
+    simulate(async |sim| {
+        let ends = || {
+            let stream = futures::stream::unfold(Some(()), |once| async move {
+                once.expect("polled after the end");
+                None::<(Result<Frame<Heartbeat<u64>>, FrameError>, Option<()>)>
+            });
+            let sink = futures::sink::drain().sink_map_err(|never| match never {});
+            Both {
+                stream: Box::pin(stream),
+                sink,
+            }
+        };
+        let mut sender = FramedSender::new(ends(), sim.clone());
+        let mut receiver = FramedReceiver::new(ends());
+        for _ in 0..3 {
+            let sent = sender.send(numbered(0)).await;
+            assert!(matches!(sent, Err(FramedError::Closed)), "{sent:?}");
+            let received = receiver.recv().await;
+            assert!(matches!(received, Err(FramedError::Closed)), "{received:?}");
+        }
     });
 }
 
@@ -263,6 +293,7 @@ fn a_link_that_hangs_delivers_no_queue_of_old_beats() {
         FramedSender::new(near, sim.clone()),
         schedule,
         sim.clone(),
+        &me(),
         || 0,
     )
     .unwrap();

@@ -5,28 +5,31 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{Either, select};
+use liveness::Smol;
 use liveness::detector::FixedTimeout;
 use liveness::heartbeat::{Schedule, WatchEvent, beat, memory, watch};
-use liveness::{Runtime, Smol};
+
+use crate::me;
 
 #[test]
 fn beats_and_verdicts_on_smol() {
     const DEAD_AFTER: Duration = Duration::from_millis(60);
     smol::block_on(async {
         let (mut sender, receiver) = memory::channel(8);
-        let detector = FixedTimeout::new(DEAD_AFTER, Smol.now());
-        let mut events = watch(receiver, detector, Smol).forgive_stall(false);
+        let rule = FixedTimeout::new(DEAD_AFTER);
+        let mut events = watch(receiver, rule, Smol).forgive_stall(false);
         let beating = beat(
             &mut sender,
             Schedule::new(Duration::from_millis(5)),
             Smol,
+            &me(),
             || 7_u64,
         )
         .unwrap();
         let beats = async {
             let mut beats = 0;
             while beats < 5 {
-                if let WatchEvent::Beat(beat) = events.next().await.unwrap().unwrap() {
+                if let WatchEvent::Beat(beat) = events.next().await.unwrap() {
                     assert_eq!((beat.seq.value(), beat.payload), (beats, 7));
                     beats += 1;
                 }
@@ -38,7 +41,7 @@ fn beats_and_verdicts_on_smol() {
             Either::Right(((), beating)) => drop(beating),
         }
         let dead = loop {
-            match events.next().await.unwrap().unwrap() {
+            match events.next().await.unwrap() {
                 WatchEvent::Dead(silence) => break silence,
                 WatchEvent::Beat(_) => {}
                 other => panic!("{other:?}"),
@@ -46,7 +49,7 @@ fn beats_and_verdicts_on_smol() {
         };
         assert!(dead.silent_for >= DEAD_AFTER, "{dead}");
         drop(sender);
-        assert_eq!(events.next().await, Some(Err(memory::Closed)));
+        assert_eq!(events.next().await, Some(WatchEvent::Lost(memory::Closed)));
         assert_eq!(events.next().await, None);
     });
 }

@@ -16,6 +16,8 @@ use liveness::test_util::simulate;
 use liveness::{Heartbeat, HeartbeatReceiver, HeartbeatSender, Seq};
 use proptest::prelude::*;
 
+use crate::me;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn numbered<P>(seq: u64, payload: P) -> Heartbeat<P> {
@@ -23,7 +25,7 @@ fn numbered<P>(seq: u64, payload: P) -> Heartbeat<P> {
         origin: Origin::new("n1").unwrap(),
         incarnation: 1,
         seq: Seq::new(seq),
-        interval: SECOND,
+        interval: Some(SECOND),
         payload,
     }
 }
@@ -50,12 +52,20 @@ struct Inner {
     arrived: VecDeque<Vec<u8>>,
     late: Option<Vec<u8>>,
     receiver: Option<Waker>,
-    failing: Option<io::ErrorKind>,
+    /// Reports that come before the next datagram.
+    reports: VecDeque<io::ErrorKind>,
+    broken: bool,
+    /// So many datagrams are not sent, and something is reported instead.
+    refused: u32,
 }
 
 impl Datagrams for BadLink {
     fn poll_send(&self, _cx: &mut Context<'_>, datagram: &[u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.0.lock().unwrap();
+        if inner.refused > 0 {
+            inner.refused -= 1;
+            return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+        }
         let held = inner.late.take();
         let datagram = datagram.to_vec();
         let size = datagram.len();
@@ -73,7 +83,10 @@ impl Datagrams for BadLink {
 
     fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.0.lock().unwrap();
-        if let Some(kind) = inner.failing.take() {
+        if inner.broken {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        }
+        if let Some(kind) = inner.reports.pop_front() {
             return Poll::Ready(Err(kind.into()));
         }
         let Some(datagram) = inner.arrived.pop_front() else {
@@ -113,14 +126,15 @@ proptest! {
                 UdpSender::new(link.clone()),
                 Schedule::new(SECOND).max_failures(0),
                 sim.clone(),
+                &me(),
                 move || { number += 1; number },
             ).unwrap();
-            let detector = FixedTimeout::new(SECOND * 7 / 2, sim.time());
-            let mut events = watch(UdpReceiver::<_, u64>::new(link), detector, sim.clone());
+            let rule = FixedTimeout::new(SECOND * 7 / 2);
+            let mut events = watch(UdpReceiver::<_, u64>::new(link), rule, sim.clone());
             let (mut seqs, mut times, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
             let watching = async {
                 loop {
-                    match events.next().await.unwrap().unwrap() {
+                    match events.next().await.unwrap() {
                         WatchEvent::Beat(beat) => {
                             seqs.push(beat.seq.value());
                             times.push(sim.elapsed());
@@ -144,7 +158,7 @@ proptest! {
         let deaths = verdicts.iter().filter(|event| matches!(event, WatchEvent::Dead(_))).count();
         prop_assert_eq!(deaths, silences, "{:?}", times);
         if fates.iter().all(|fate| matches!(fate, Fate::Arrives | Fate::Doubled | Fate::Noise)) {
-            prop_assert_eq!(verdicts, [WatchEvent::Alive]);
+            prop_assert!(matches!(verdicts[..], [WatchEvent::Alive]), "{:?}", verdicts);
         }
     }
 }
@@ -158,17 +172,66 @@ fn what_is_no_heartbeat_is_counted_and_left_out() {
         {
             let mut inner = link.0.lock().unwrap();
             inner.arrived.extend((0..100).map(|n| vec![0xBE; n]));
-            inner.failing = Some(io::ErrorKind::ConnectionRefused);
         }
         sender.send(numbered(7, "ok".to_owned())).await.unwrap();
         assert_eq!(receiver.recv().await.unwrap(), numbered(7, "ok".to_owned()));
         assert_eq!(receiver.skipped(), 100);
-        // Another error is the socket's end.
-        link.0.lock().unwrap().failing = Some(io::ErrorKind::NotConnected);
-        assert_eq!(
-            receiver.recv().await.unwrap_err().kind(),
-            io::ErrorKind::NotConnected
-        );
+        assert_eq!(receiver.errors(), 0);
+    });
+}
+
+/// What a rejecting firewall sends, and a path that has become narrow: reports about datagrams of
+/// ours, which say nothing about the peer's.
+#[test]
+fn a_report_of_the_network_does_not_end_the_receiver() {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    simulate(async |_| {
+        let link = BadLink::default();
+        let mut sender = UdpSender::new(link.clone());
+        let mut receiver = UdpReceiver::<_, u64>::new(link.clone());
+        let kinds = [
+            ConnectionRefused,
+            HostUnreachable,
+            NetworkUnreachable,
+            ConnectionReset,
+        ];
+        for (n, kind) in (0..).zip(kinds.into_iter().chain([io::ErrorKind::Other; 20])) {
+            link.0.lock().unwrap().reports.push_back(kind);
+            sender.send(numbered(n, n)).await.unwrap();
+            assert_eq!(receiver.recv().await.unwrap().seq, Seq::new(n), "{kind}");
+        }
+        assert_eq!(receiver.errors(), 24);
+    });
+}
+
+/// As Linux does it: each report takes the place of the next datagram.
+#[test]
+fn a_report_does_not_cost_a_beat() {
+    simulate(async |_| {
+        let link = BadLink::default();
+        let mut sender = UdpSender::new(link.clone());
+        for n in 0..5 {
+            link.0.lock().unwrap().refused = 1;
+            sender.send(numbered(n, n)).await.unwrap();
+        }
+        assert_eq!(link.0.lock().unwrap().arrived.len(), 5);
+        // Twice in a row is no report.
+        link.0.lock().unwrap().refused = 2;
+        let error = sender.send(numbered(5, 5_u64)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn a_socket_that_has_failed_does_end_the_receiver() {
+    simulate(async |_| {
+        let link = BadLink::default();
+        let mut receiver = UdpReceiver::<_, u64>::new(link.clone());
+        link.0.lock().unwrap().broken = true;
+        for _ in 0..3 {
+            let error = receiver.recv().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+        }
     });
 }
 

@@ -20,14 +20,14 @@ fn numbered(incarnation: u64, seq: u64) -> Heartbeat<u64> {
         origin: Origin::new("peer").unwrap(),
         incarnation,
         seq: Seq::new(seq),
-        interval: SECOND,
+        interval: Some(SECOND),
         payload: seq * 10,
     }
 }
 
 /// Suspected after three seconds, dead after five.
-fn detector(sim: &Sim) -> FixedTimeout {
-    FixedTimeout::new(5 * SECOND, sim.time()).suspect_after(3 * SECOND)
+fn rule() -> FixedTimeout {
+    FixedTimeout::new(5 * SECOND).suspect_after(3 * SECOND)
 }
 
 type Memory = Watch<'static, memory::Receiver<u64>, FixedTimeout, Sim>;
@@ -35,12 +35,12 @@ type Memory = Watch<'static, memory::Receiver<u64>, FixedTimeout, Sim>;
 /// A peer and its watch.
 fn pair(sim: &Sim) -> (memory::Sender<u64>, Memory) {
     let (sender, receiver) = memory::channel(64);
-    (sender, watch(receiver, detector(sim), sim.clone()))
+    (sender, watch(receiver, rule(), sim.clone()))
 }
 
 /// The next event as text, and when it came.
 async fn next(sim: &Sim, events: &mut Memory, start: Instant) -> (Duration, String) {
-    let event = events.next().await.expect("not over").expect("no error");
+    let event = events.next().await.expect("not over");
     (sim.time() - start, event.to_string())
 }
 
@@ -56,7 +56,7 @@ fn ready<S: Stream + Unpin>(events: &mut S) -> Vec<S::Item> {
 
 fn texts(events: &mut Memory) -> Vec<String> {
     let events = ready(events).into_iter();
-    events.map(|event| event.unwrap().to_string()).collect()
+    events.map(|event| event.to_string()).collect()
 }
 
 #[test]
@@ -106,19 +106,18 @@ fn a_fresh_beat_takes_the_verdict_back_with_its_numbers() {
                 .next()
                 .await
                 .unwrap()
-                .unwrap()
                 .to_string()
                 .starts_with("suspected")
         );
         sender.send(numbered(4, 7)).await.unwrap();
-        let Some(Ok(WatchEvent::Recovered(silence))) = events.next().await else {
+        let Some(WatchEvent::Recovered(silence)) = events.next().await else {
             panic!("not recovered")
         };
         assert_eq!(silence.silent_for, 3 * SECOND);
         assert_eq!(silence.last_seq, Some(Seq::new(6)));
         assert_eq!(silence.incarnation, Some(4));
         assert_eq!(silence.interval, Some(SECOND));
-        let Some(Ok(WatchEvent::Beat(beat))) = events.next().await else {
+        let Some(WatchEvent::Beat(beat)) = events.next().await else {
             panic!("no beat")
         };
         assert_eq!(beat.payload, 70);
@@ -152,10 +151,13 @@ fn late_doubled_and_foreign_beats_extend_no_trust() {
             sim.sleep(100 * MS).await;
             sender.send(beat.clone()).await.unwrap();
             let found = texts(&mut events);
-            if !found.is_empty() {
-                assert_eq!(sim.time() - start, 3 * SECOND);
-                assert!(found[0].starts_with("suspected"), "{found:?}");
-            }
+            let expected: &[&str] = match (sim.time() - start).as_millis() {
+                3000 => &["suspected: silent for 3s, last beat #6"],
+                // The next one is told, and no later one.
+                3100 => &["stale: beat #100 of incarnation 3, 24 ignored in this silence"],
+                _ => &[],
+            };
+            assert_eq!(found, expected);
         }
         let (at, dead) = next(&sim, &mut events, start).await;
         assert_eq!(at, 5 * SECOND);
@@ -168,8 +170,7 @@ fn late_doubled_and_foreign_beats_extend_no_trust() {
 fn a_named_peer_is_the_only_one() {
     simulate(async |sim| {
         let (mut sender, receiver) = memory::channel(8);
-        let mut events =
-            watch(receiver, detector(&sim), sim.clone()).peer(Origin::new("peer").unwrap());
+        let mut events = watch(receiver, rule(), sim.clone()).origin(Origin::new("peer").unwrap());
         let foreign = Heartbeat {
             origin: Origin::default(),
             ..numbered(0, 0)
@@ -277,20 +278,69 @@ fn forgiveness_can_be_refused() {
 }
 
 #[test]
-fn it_ends_with_the_error_of_its_receiver() {
+fn a_lost_transport_is_told_and_the_peer_judged_on() {
     simulate(async |sim| {
+        let start = sim.time();
         let (mut sender, mut events) = pair(&sim);
         sender.send(numbered(0, 0)).await.unwrap();
         drop(sender);
-        assert!(!events.is_terminated());
         let found = ready(&mut events);
         assert_eq!(found.len(), 3);
-        assert_eq!(found[1], Ok(WatchEvent::Beat(numbered(0, 0))));
-        assert_eq!(found[2], Err(memory::Closed));
+        assert_eq!(found[1], WatchEvent::Beat(numbered(0, 0)));
+        assert_eq!(found[2], WatchEvent::Lost(memory::Closed));
+        assert!(!events.is_terminated(), "a verdict is to come");
+        let (at, suspect) = next(&sim, &mut events, start).await;
+        assert_eq!(at, 3 * SECOND);
+        assert!(suspect.starts_with("suspected"), "{suspect}");
+        let (at, dead) = next(&sim, &mut events, start).await;
+        assert_eq!(at, 5 * SECOND);
+        assert!(dead.starts_with("dead"), "{dead}");
+        // Now nothing can follow.
         assert!(events.is_terminated());
         assert_eq!(events.next().await, None);
-        let hour = sim.timeout(3600 * SECOND, events.next()).await;
-        assert_eq!(hour, Some(None), "no verdict after the end");
+    });
+}
+
+#[test]
+fn another_receiver_finds_the_life_and_the_standing_as_they_were() {
+    simulate(async |sim| {
+        let start = sim.time();
+        let (mut sender, mut events) = pair(&sim);
+        sender.send(numbered(7, 41)).await.unwrap();
+        drop(sender);
+        assert_eq!(texts(&mut events).len(), 3);
+        sim.sleep(2 * SECOND).await;
+        let (mut sender, receiver) = memory::channel(64);
+        events.reconnect(receiver);
+        // The silence goes on: the new transport alone is no sign of life.
+        let (at, suspect) = next(&sim, &mut events, start).await;
+        assert_eq!(at, 3 * SECOND);
+        assert!(suspect.ends_with("last beat #41"), "{suspect}");
+        // And an old beat is old over any transport.
+        sender.send(numbered(7, 40)).await.unwrap();
+        assert!(texts(&mut events)[0].starts_with("stale: beat #40"));
+        sender.send(numbered(7, 42)).await.unwrap();
+        assert_eq!(
+            texts(&mut events),
+            ["recovered: silent for 3s, last beat #41", "beat #42"]
+        );
+        // Also after the stream has ended.
+        drop(sender);
+        assert_eq!(
+            next(&sim, &mut events, start).await.1,
+            "lost: the other side of the heartbeat channel is gone"
+        );
+        let (_, suspect) = next(&sim, &mut events, start).await;
+        let (_, dead) = next(&sim, &mut events, start).await;
+        assert!(suspect.starts_with("suspected") && dead.starts_with("dead"));
+        assert_eq!(events.next().await, None);
+        let (mut sender, receiver) = memory::channel(64);
+        events.reconnect(receiver);
+        assert!(!events.is_terminated());
+        sender.send(numbered(8, 0)).await.unwrap();
+        let found = texts(&mut events);
+        assert!(found[0].starts_with("recovered"), "{found:?}");
+        assert_eq!(found[1..], ["restarted: incarnation 8 after 7", "beat #0"]);
     });
 }
 
@@ -310,14 +360,14 @@ impl HeartbeatReceiver for Replay {
 #[test]
 fn a_flood_of_old_beats_neither_hides_a_death_nor_hogs_the_executor() {
     simulate(async |sim| {
-        let mut events = watch(Replay, detector(&sim), sim.clone()).forgive_stall(false);
-        assert!(matches!(events.next().await, Some(Ok(WatchEvent::Alive))));
-        assert!(matches!(events.next().await, Some(Ok(WatchEvent::Beat(_)))));
+        let mut events = watch(Replay, rule(), sim.clone()).forgive_stall(false);
+        assert!(matches!(events.next().await, Some(WatchEvent::Alive)));
+        assert!(matches!(events.next().await, Some(WatchEvent::Beat(_))));
         // One poll comes to an end.
         assert!(ready(&mut events).is_empty());
         assert!(events.ignored() < 100, "{}", events.ignored());
         sim.advance(5 * SECOND);
-        assert!(matches!(events.next().await, Some(Ok(WatchEvent::Dead(_)))));
+        assert!(matches!(events.next().await, Some(WatchEvent::Dead(_))));
     });
 }
 
@@ -325,7 +375,7 @@ fn a_flood_of_old_beats_neither_hides_a_death_nor_hogs_the_executor() {
 fn a_fresh_beat_behind_old_ones_is_found_before_the_verdict() {
     simulate(async |sim| {
         let (mut sender, receiver) = memory::channel(1000);
-        let mut events = watch(receiver, detector(&sim), sim.clone()).forgive_stall(false);
+        let mut events = watch(receiver, rule(), sim.clone()).forgive_stall(false);
         sender.send(numbered(0, 1)).await.unwrap();
         assert_eq!(ready(&mut events).len(), 2);
         for _ in 0..500 {
@@ -333,7 +383,7 @@ fn a_fresh_beat_behind_old_ones_is_found_before_the_verdict() {
         }
         sender.send(numbered(0, 2)).await.unwrap();
         sim.advance(60 * SECOND);
-        let event = events.next().await.unwrap().unwrap();
+        let event = events.next().await.unwrap();
         assert_eq!(event, WatchEvent::Beat(numbered(0, 2)));
     });
 }
@@ -354,7 +404,7 @@ fn next_is_cancel_safe() {
         let watching = async {
             while found.len() < 53 {
                 if let Some(event) = sim.timeout(13 * MS, events.next()).await {
-                    found.push(event.unwrap().unwrap().to_string());
+                    found.push(event.unwrap().to_string());
                 }
             }
         };
@@ -381,26 +431,26 @@ fn any_receiver_behind_one_type() {
         let mut boxed: Any = Box::new(receiver);
         sender.send(numbered(0, 0)).await.unwrap();
         {
-            let mut borrowed = watch(&mut boxed, detector(&sim), sim.clone());
+            let mut borrowed = watch(&mut boxed, rule(), sim.clone());
             assert_eq!(ready(&mut borrowed).len(), 2);
         }
         // The same box in another watch, which may move to another thread.
-        let mut owned = sendable(watch(boxed, detector(&sim), sim.clone()));
+        let mut owned = sendable(watch(boxed, rule(), sim.clone()));
         let (event, sent) = join(owned.next(), sender.send(numbered(0, 1))).await;
         sent.unwrap();
-        assert_eq!(event, Some(Ok(WatchEvent::Alive)));
+        assert_eq!(event, Some(WatchEvent::Alive));
     });
 }
 
 #[test]
-fn the_detector_can_be_asked_and_changed_on_the_way() {
+fn the_peer_can_be_asked_and_its_rule_changed_on_the_way() {
     simulate(async |sim| {
         let (mut sender, mut events) = pair(&sim);
         sender.send(numbered(0, 0)).await.unwrap();
         assert_eq!(texts(&mut events).len(), 2);
         let start = sim.time();
-        assert_eq!(events.detector().suspicion(start), 0.0);
-        *events.detector_mut() = FixedTimeout::new(20 * SECOND, start);
+        assert_eq!(events.peer().detector().suspicion(start), 0.0);
+        events.set_rule(FixedTimeout::new(20 * SECOND));
         let (at, dead) = next(&sim, &mut events, start).await;
         assert_eq!(at, 20 * SECOND);
         assert!(dead.starts_with("dead"));
@@ -411,7 +461,7 @@ fn the_detector_can_be_asked_and_changed_on_the_way() {
 fn dropping_the_watch_leaves_nothing_behind() {
     simulate(async |sim| {
         let (mut sender, receiver) = memory::channel(8);
-        let mut events = watch(receiver, detector(&sim), sim.clone());
+        let mut events = watch(receiver, rule(), sim.clone());
         for seq in 0..5 {
             sender.send(numbered(0, seq)).await.unwrap();
             sim.sleep(SECOND).await;
@@ -460,13 +510,14 @@ enum Said {
     Beat(u64, u64),
     Suspect,
     Dead,
+    Stale,
 }
 
 /// The naive watch: milliseconds, no timers, every rule spelled out.
 fn model(steps: &[(u64, Step)], suspect: u64, dead: u64, end: u64) -> Vec<(u64, Said)> {
     let mut said = Vec::new();
     let (mut now, mut last) = (0, 0);
-    let (mut standing, mut met) = (Said::Alive, None);
+    let (mut standing, mut met, mut told_stale) = (Said::Alive, None, false);
     let (mut incarnation, mut seq) = (5, 0);
     let verdicts = |said: &mut Vec<_>, standing: &mut Said, last: u64, until: u64| {
         if *standing == Said::Alive && last + suspect <= until {
@@ -485,8 +536,16 @@ fn model(steps: &[(u64, Step)], suspect: u64, dead: u64, end: u64) -> Vec<(u64, 
             Step::Beat => seq += 1,
             Step::Skip(by) => seq += by,
             Step::Restart => (incarnation, seq) = (incarnation + 1, 0),
-            Step::Double | Step::OldLife | Step::Stranger | Step::Nothing => continue,
+            Step::Double | Step::OldLife => {
+                if met.is_some() && standing != Said::Alive && !told_stale {
+                    said.push((now, Said::Stale));
+                    told_stale = true;
+                }
+                continue;
+            }
+            Step::Stranger | Step::Nothing => continue,
         }
+        told_stale = false;
         match met {
             None => said.push((now, Said::Alive)),
             Some(_) if standing != Said::Alive => said.push((now, Said::Recovered)),
@@ -512,8 +571,8 @@ async fn real(
 ) -> Vec<(u64, Said)> {
     let start = sim.time();
     let (mut sender, receiver) = memory::channel(64);
-    let detector = FixedTimeout::new(dead as u32 * MS, start).suspect_after(suspect as u32 * MS);
-    let mut events = watch(receiver, detector, sim.clone());
+    let rule = FixedTimeout::new(dead as u32 * MS).suspect_after(suspect as u32 * MS);
+    let mut events = watch(receiver, rule, sim.clone());
     let living = async {
         let (mut incarnation, mut seq, mut met) = (5, 0, false);
         let mut at = start;
@@ -546,7 +605,7 @@ async fn real(
     let mut said = Vec::new();
     let watching = async {
         loop {
-            let event = events.next().await.unwrap().unwrap();
+            let event = events.next().await.unwrap();
             let what = match event {
                 WatchEvent::Alive => Said::Alive,
                 WatchEvent::Recovered(_) => Said::Recovered,
@@ -554,6 +613,7 @@ async fn real(
                 WatchEvent::Beat(beat) => Said::Beat(beat.incarnation, beat.seq.value()),
                 WatchEvent::Suspect(_) => Said::Suspect,
                 WatchEvent::Dead(_) => Said::Dead,
+                WatchEvent::Stale { .. } => Said::Stale,
                 other => panic!("{other:?}"),
             };
             said.push(((sim.time() - start).as_millis() as u64, what));

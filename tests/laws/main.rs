@@ -3,11 +3,11 @@
 //!
 //! | law | where |
 //! | --- | --- |
-//! | 1 never early | `idle::law_1`, `keepalive::law_7`, `keepalive::law_8` |
+//! | 1 never early | `detector`, `idle::law_1`, `keepalive::law_7`, `keepalive::law_8` |
 //! | 2 prompt, 3 progress, 4 spurious calls, 5 time | `machine`, for `idle` and `keepalive`; `detector` |
 //! | 6 suspicion | `detector`, at every step |
 //! | 7 ask before you bury | `keepalive::law_7` on any calls, `keepalive::law_8` on connections |
-//! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`, `p8_forgiveness_ends` |
+//! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`, `p8_forgiveness_ends`, `detector::forgiveness_ends` |
 //! | 9 directions | `keepalive::law_9`, `keepalive::p3_duty` |
 //!
 //! P1 to P5 and P8 of the promises about a peer are in `keepalive` under these names; P5 is law 5.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use liveness::ConfigError;
 use liveness::mqtt::{
     BrokerConfig, BrokerKeepalive, ConnAck, Connect, Disconnect, Expired, KeepAlivePolicy,
     MqttError, PINGREQ, PINGRESP, Packet, PartialPacket, Scanner, Version, reason,
 };
+use liveness::{Cause, ConfigError, Dead};
 use proptest::prelude::*;
 
 use super::{Clock, connect, encoded};
@@ -27,7 +27,7 @@ fn accepted(
         .unwrap();
     let mut ack = ConnAck::new(0);
     ack.server_keep_alive = watch.server_keep_alive();
-    watch.on_connack(&ack, clock.s(0));
+    assert_eq!(watch.on_connack(&ack, clock.s(0)), 0);
     watch
 }
 
@@ -138,7 +138,7 @@ fn deliveries_do_not_keep_a_silent_client() {
     let mut watch = plain(2, clock);
     for tenth in 1..30 {
         // A CONNACK that passes late changes nothing either.
-        watch.on_connack(&ConnAck::new(0), clock.ms(tenth * 100));
+        assert_eq!(watch.on_connack(&ConnAck::new(0), clock.ms(tenth * 100)), 0);
     }
     assert!(watch.handle_timeout(clock.ms(3001)).is_some());
 }
@@ -227,9 +227,21 @@ fn a_dribbler_is_too_slow() {
     }
     // Three seconds of credit, and a hundredth of a second for each of the seven bytes.
     assert_eq!(dribbler.poll_timeout(), Some(clock.ms(3070)));
+    let expired = dribbler.handle_timeout(clock.ms(3080)).unwrap();
     assert_eq!(
-        dribbler.handle_timeout(clock.ms(3070)).unwrap().to_string(),
-        "7 bytes of a packet within 3.07s, slower than 100 bytes a second",
+        expired.to_string(),
+        "7 bytes of a packet within 3.08s, slower than 100 bytes a second",
+    );
+    // The same as a verdict, wrapped or not: the real limit, and the time that the packet took.
+    let dead = Dead::find(&std::io::Error::other(expired)).unwrap();
+    assert_eq!(dead, expired.dead());
+    assert_eq!(
+        (dead.cause, dead.cause.to_string()),
+        (Cause::TooSlow, "too slow".to_owned())
+    );
+    assert_eq!(
+        dead.to_string(),
+        "a packet not whole after 3.08s instead of within 3.07s, no round trip measured",
     );
     for second in 1..1000 {
         assert_eq!(
@@ -261,11 +273,11 @@ fn never_sends_connect() {
     let mut silent = BrokerKeepalive::new(config, clock.s(0)).unwrap();
     assert_eq!(silent.poll_timeout(), Some(clock.s(5)));
     assert_eq!(silent.handle_timeout(clock.ms(4999)), None);
-    let limit = Duration::from_secs(5);
-    assert_eq!(
-        silent.handle_timeout(clock.s(5)),
-        Some(Expired::NoConnect { limit })
-    );
+    let expired = silent.handle_timeout(clock.s(5)).unwrap();
+    assert_eq!(expired.to_string(), "no CONNECT within 5s");
+    let dead = expired.dead();
+    assert_eq!((dead.cause, dead.silent_for), (Cause::Silent, dead.limit));
+    assert_eq!(silent.handle_timeout(clock.s(10)), None, "once");
 
     // Bytes of a CONNECT do not extend the time for it.
     let mut slow = BrokerKeepalive::new(config, clock.s(0)).unwrap();
@@ -273,6 +285,11 @@ fn never_sends_connect() {
         slow.on_receive(&[*byte], clock.s(n as u64)).unwrap();
     }
     assert_eq!(slow.poll_timeout(), Some(clock.s(5)));
+    // It did say something: not silent, too slow.
+    let Some(Expired::NoConnect { dead }) = slow.handle_timeout(clock.s(5)) else {
+        panic!()
+    };
+    assert_eq!(dead.cause, Cause::TooSlow);
 
     let off = BrokerConfig::new().connect_timeout(Duration::ZERO);
     assert_eq!(
@@ -326,6 +343,85 @@ fn protocol_errors_are_answered_and_end_the_watch() {
         watch.refusal(&error).unwrap()[..],
         [0x20, 0x03, 0x00, 0x81, 0x00]
     );
+}
+
+/// A CONNECT that the policy refuses ends the stream like a malformed one.
+#[test]
+fn a_refused_keep_alive_is_final() {
+    let clock = Clock::start();
+    let config = BrokerConfig::new().keep_alive(KeepAlivePolicy::AtMost(60));
+    let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
+    let error = watch
+        .on_receive(&connect(Version::V3_1_1, "c", 61), clock.s(0))
+        .unwrap_err();
+    assert_eq!(watch.on_receive(&PINGREQ, clock.s(1)), Err(error));
+    assert_eq!(watch.on_connack(&ConnAck::new(0), clock.s(1)), 0);
+}
+
+/// The first packet from a server is CONNACK. Each PINGREQ before it has its answer behind it.
+#[test]
+fn pings_before_the_connack_are_answered_behind_it() {
+    let clock = Clock::start();
+    for (answers, owed) in [(true, 3), (false, 0)] {
+        let config = BrokerConfig::new().answer_pings(answers);
+        let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
+        let hello = connect(Version::V3_1_1, "c", 60);
+        watch.on_receive(&hello, clock.s(0)).unwrap();
+        for _ in 0..3 {
+            let from = watch.on_receive(&PINGREQ, clock.s(0)).unwrap();
+            assert_eq!((from.packet, from.reply), (Some(Packet::PingReq), None));
+        }
+        let mut refused = watch.clone();
+        assert_eq!(refused.on_connack(&ConnAck::new(5), clock.s(1)), 0);
+        assert_eq!(watch.on_connack(&ConnAck::new(0), clock.s(1)), owed);
+        let from = watch.on_receive(&PINGREQ, clock.s(1)).unwrap();
+        assert_eq!(from.reply.is_some(), answers);
+    }
+}
+
+/// A broker that takes its time to authenticate does not charge it to the client, which has to wait.
+#[test]
+fn the_brokers_own_slowness_is_not_the_clients() {
+    let clock = Clock::start();
+    let config = BrokerConfig::new().forgive_stall(false);
+    for seconds in [1, 2, 100] {
+        let mut watch = BrokerKeepalive::new(config, clock.s(0)).unwrap();
+        watch
+            .on_receive(&connect(Version::V5, "c", 1), clock.s(0))
+            .unwrap();
+        assert_eq!(watch.poll_timeout(), None);
+        assert_eq!(watch.handle_timeout(clock.s(seconds)), None);
+        assert_eq!(watch.on_connack(&ConnAck::new(0), clock.s(seconds)), 0);
+        let limit = clock.ms(seconds * 1000 + 1500);
+        assert_eq!(watch.handle_timeout(limit), None);
+        let expired = watch.handle_timeout(limit + NANO).unwrap();
+        assert_eq!(expired.dead().limit, Duration::from_millis(1500));
+    }
+}
+
+/// The default counts bytes, the specification packets: the price is a client that never ends one.
+#[test]
+fn a_byte_now_and_then_holds_a_connection_by_default_only() {
+    let clock = Clock::start();
+    let day = |policy| {
+        let config = BrokerConfig::new()
+            .partial_packet(policy)
+            .forgive_stall(false);
+        let mut watch = accepted(config, Version::V3_1_1, 1, clock);
+        let huge = b"\x30\xff\xff\xff\x7f".iter().chain(std::iter::repeat(&0));
+        let ticks = (0_u64..24 * 3600 * 10 / 14).zip(huge);
+        for (tick, byte) in ticks {
+            let now = clock.ms(tick * 1400);
+            if watch.handle_timeout(now).is_some() {
+                return tick;
+            }
+            watch.on_receive(&[*byte], now).unwrap();
+        }
+        u64::MAX
+    };
+    assert_eq!(day(PartialPacket::Counts), u64::MAX);
+    assert_eq!(day(PartialPacket::Ignored), 2);
+    assert_eq!(day(PartialPacket::AtLeast(10)), 2);
 }
 
 /// The courtesy of version 5, after a CONNACK only.
@@ -444,7 +540,7 @@ fn the_keep_alive_of_a_server_behind_us_counts() {
     let Some(Packet::ConnAck(ack)) = packet else {
         panic!()
     };
-    watch.on_connack(&ack, clock.s(0));
+    assert_eq!(watch.on_connack(&ack, clock.s(0)), 0);
     assert_eq!(watch.keep_alive(), Some(10));
     assert_eq!(watch.poll_timeout(), Some(clock.s(15) + NANO));
 }
@@ -456,7 +552,7 @@ fn a_refused_client_is_not_watched() {
     watch
         .on_receive(&connect(Version::V5, "c", 60), clock.s(0))
         .unwrap();
-    watch.on_connack(&ConnAck::new(0x87), clock.s(0));
+    assert_eq!(watch.on_connack(&ConnAck::new(0x87), clock.s(0)), 0);
     assert_eq!(watch.poll_timeout(), None);
 }
 
@@ -478,11 +574,11 @@ fn a_client_that_said_goodbye_does_not_expire() {
 fn our_own_stall_is_forgiven_once() {
     let clock = Clock::start();
     let mut watch = plain(2, clock);
-    assert_eq!(watch.handle_timeout(clock.s(100)), None, "pardoned");
+    assert_eq!(watch.handle_timeout(clock.s(100)), None, "forgiven");
     assert_eq!(watch.poll_timeout(), Some(clock.s(103) + NANO));
-    let mut merciless = watch.clone();
+    let mut strict = watch.clone();
     assert!(
-        merciless.handle_timeout(clock.s(200)).is_some(),
+        strict.handle_timeout(clock.s(200)).is_some(),
         "once per silence"
     );
     watch.on_receive(&PINGREQ, clock.s(102)).unwrap();
@@ -544,8 +640,11 @@ proptest! {
             if clock.ms(now) >= due {
                 prop_assert_eq!(watch.handle_timeout(due - NANO), None, "early");
                 let expired = watch.handle_timeout(due);
-                let silent_for = limit + NANO;
-                prop_assert_eq!(expired, Some(Expired::Silent { keep_alive, silent_for }));
+                let Some(Expired::Silent { keep_alive: seconds, dead }) = expired else {
+                    return Err(TestCaseError::fail(format!("{expired:?}")));
+                };
+                prop_assert_eq!((seconds, dead.limit), (keep_alive, limit));
+                prop_assert_eq!(dead.silent_for, limit + NANO);
                 prop_assert_eq!(watch.handle_timeout(clock.ms(now + 1_000_000)), None, "twice");
                 return Ok(());
             }
@@ -578,5 +677,6 @@ fn an_older_now_counts_as_the_newest() {
     hello.keep_alive = 9;
     let mut fresh = BrokerKeepalive::new(BrokerConfig::new(), clock.s(50)).unwrap();
     fresh.on_receive(&encoded(&hello), clock.s(0)).unwrap();
+    assert_eq!(fresh.on_connack(&ConnAck::new(0), clock.s(1)), 0);
     assert_eq!(fresh.poll_timeout(), Some(clock.ms(63_500) + NANO));
 }

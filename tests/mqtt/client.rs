@@ -218,7 +218,7 @@ fn any_byte_is_life() {
 /// Paho and gmqtt stay for ever with a broker that sends data and never a PINGRESP. So does the
 /// default here, since data is life; `PongOnly` does not.
 #[test]
-fn pong_only_finds_a_broker_that_babbles() {
+fn pong_only_finds_a_broker_that_sends_and_does_not_listen() {
     let clock = Clock::start();
     let config = ClientConfig::new().proof(Proof::PongOnly);
     let mut strict = connected(config, Version::V3_1_1, 10, clock);
@@ -263,6 +263,11 @@ fn the_reply_timeout_is_separate() {
     let verdict = run(&mut client, clock.s(10_000), |_, _| {});
     assert_eq!(verdict, Some((clock.s(543), Cause::NoReply)));
     assert_eq!(config.detection_bound(600), Some(Duration::from_secs(543)));
+    // Zero is off: it asks, and never concludes from a missing answer.
+    assert_eq!(
+        config.reply_timeout(Duration::ZERO).detection_bound(600),
+        None
+    );
     // The default: half the keep alive, at least a second.
     for (keep_alive, bound) in [(1, 1900), (2, 2800), (60, 84_000)] {
         let bound = Some(Duration::from_millis(bound));

@@ -13,11 +13,12 @@
 mod bad_input;
 mod broker;
 mod client;
+mod clients;
 mod codec;
 #[path = "../common/mod.rs"]
 mod common;
+mod peers;
 mod scanner;
-mod sessions;
 mod wire;
 
 use std::time::{Duration, Instant};

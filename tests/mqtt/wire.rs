@@ -372,7 +372,7 @@ fn the_handshake_configures_the_stream() {
         broker.get_mut().push(&connect(Version::V5, asked));
         read_all(&mut broker, 100);
         let bound = broker.config().detection_bound();
-        assert_eq!(bound, KeepaliveConfig::mqtt_broker(asked).detection_bound());
+        assert_eq!(bound, None, "until the CONNACK it is the library's turn");
         write_all(&mut broker, &connack(Version::V5, 0, given));
         let bound = broker.config().detection_bound();
         assert_eq!(
@@ -587,4 +587,127 @@ fn another_protocol_is_left_alone() {
     sim.advance(3600 * S);
     assert!(failure(&mut stream).is_none());
     assert_eq!(stream.get_ref().written.len(), written);
+}
+
+/// What is no MQTT is left alone by the broker's side, too: the limit for a client that says nothing is
+/// not for one that says something else.
+#[test]
+fn another_protocol_is_left_alone_by_a_broker() {
+    let sim = Sim::new();
+    let limit = KeepaliveConfig::off().silence(10 * S);
+    let script = Script::default();
+    let mut stream = KeepaliveStream::new(script, Wire::broker(), limit, sim.clone()).unwrap();
+    stream.get_mut().push(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(read_all(&mut stream, 100), b"GET / HTTP/1.1\r\n\r\n");
+    sim.advance(3600 * S);
+    assert!(failure(&mut stream).is_none());
+}
+
+/// A CONNECT of any size, a bridge's, and a CONNACK with more in front of the Server Keep Alive than any
+/// buffer: nothing of them is kept, so nothing of them is too large.
+#[test]
+fn a_handshake_of_any_size_is_followed() {
+    let mut large = Connect::new(Version::V3_1_1, "meter 7");
+    large.keep_alive = 60;
+    large.will = Some(liveness::mqtt::Will::new("gone", vec![0xd0; 65_535]));
+    large.username = Some("u".repeat(65_535));
+    let mut bridge = Connect::new(Version::V3_1_1, "bridge");
+    (bridge.keep_alive, bridge.is_bridge) = (60, true);
+    let mut old_bridge = Connect::new(Version::V3_1, "bridge");
+    (old_bridge.keep_alive, old_bridge.is_bridge) = (60, true);
+    let v3 = [large, bridge, old_bridge].map(|connect| {
+        let mut bytes = BytesMut::new();
+        connect.encode(&mut bytes).unwrap();
+        (bytes.to_vec(), b"\x20\x02\x00\x00".to_vec(), 60)
+    });
+    // Version 5: 300 KB of user properties, then a Server Keep Alive of 10 s.
+    let pair = [
+        b"\x26\xff\xff".to_vec(),
+        vec![b'k'; 65_535],
+        b"\x00\x01v".to_vec(),
+    ]
+    .concat();
+    let block = [pair.repeat(5), b"\x13\x00\x0a\x11\x00\x00\x00\x09".to_vec()].concat();
+    let length = &packet(0, &block)[1..];
+    let length = &length[..length.len() - block.len()];
+    let ack = packet(0x20, &[b"\x00\x00", length, &block].concat());
+    let v5 = (connect(Version::V5, 60).to_vec(), ack, 10);
+
+    for (hello, ack, in_force) in v3.into_iter().chain([v5]) {
+        for step in [1, 7, 1024, usize::MAX] {
+            let sim = Sim::new();
+            let mut client = stream(Wire::client(ClientConfig::new()), &sim);
+            let limit = KeepaliveConfig::off().silence(10 * S);
+            let script = Script::default();
+            let mut broker =
+                KeepaliveStream::new(script, Wire::broker(), limit, sim.clone()).unwrap();
+            for chunk in hello.chunks(step.min(hello.len())) {
+                write_all(&mut client, chunk);
+                broker.get_mut().push(chunk);
+            }
+            assert!(client.get_ref().written == hello);
+            assert!(read_all(&mut broker, 4096) == hello);
+            for chunk in ack.chunks(step.min(ack.len())) {
+                client.get_mut().push(chunk);
+                write_all(&mut broker, chunk);
+            }
+            assert!(read_all(&mut client, 4096) == ack);
+            assert_eq!(client.wire().keep_alive(), Some(in_force));
+            assert_eq!(broker.wire().keep_alive(), Some(in_force));
+            // The client asks in time, and the broker's side waits 1.5 times as long.
+            sim.advance(Duration::from_millis(u64::from(in_force) * 901));
+            read_all(&mut client, 100);
+            assert!(client.get_ref().written.ends_with(&PINGREQ));
+            assert!(failure(&mut broker).is_none(), "alive at 0.9");
+            sim.advance(Duration::from_millis(u64::from(in_force) * 700));
+            assert!(failure(&mut broker).is_some(), "dead at 1.6");
+        }
+    }
+}
+
+/// The answer of a server that does not speak version 5 is a refusal, in the format of 3.1.1.
+#[test]
+fn a_server_without_version_5_refuses() {
+    let sim = Sim::new();
+    let mut stream = stream(Wire::client(ClientConfig::new()), &sim);
+    write_all(&mut stream, &connect(Version::V5, 10));
+    stream.get_mut().push(b"\x20\x02\x00\x01");
+    assert_eq!(read_all(&mut stream, 100), b"\x20\x02\x00\x01");
+    let written = stream.get_ref().written.len();
+    stream.probe_now();
+    read_all(&mut stream, 100);
+    assert_eq!(stream.get_ref().written.len(), written, "nothing is asked");
+    assert_eq!(
+        stream.config().detection_bound(),
+        Some(10 * S),
+        "it may close"
+    );
+}
+
+/// The time that the library takes to accept is not the client's: the 1.5 keep alives begin with the
+/// CONNACK, and the wait for a CONNACK with the CONNECT.
+#[test]
+fn each_wait_begins_with_its_packet() {
+    for wait in [S, 1400 * MS, 100 * S] {
+        let sim = Sim::new();
+        let mut broker = stream(Wire::broker(), &sim);
+        broker.get_mut().push(&connect(Version::V3_1_1, 1));
+        read_all(&mut broker, 100);
+        sim.advance(wait);
+        assert!(failure(&mut broker).is_none());
+        write_all(&mut broker, &connack(Version::V3_1_1, 0, None));
+        sim.advance(1499 * MS);
+        assert!(failure(&mut broker).is_none(), "after {wait:?}");
+        sim.advance(100 * MS);
+        assert!(failure(&mut broker).is_some(), "after {wait:?}");
+
+        let sim = Sim::new();
+        let mut client = stream(Wire::client(ClientConfig::new()), &sim);
+        sim.advance(8 * S);
+        write_all(&mut client, &connect(Version::V3_1_1, 60));
+        sim.advance(9 * S);
+        assert!(failure(&mut client).is_none());
+        sim.advance(2 * S);
+        assert!(failure(&mut client).is_some());
+    }
 }

@@ -2,7 +2,7 @@
 //! against the numbers that those systems are known for.
 //!
 //! All time is simulated. Where a system compares strictly ("dead when *more than* T has passed"),
-//! its limit is a tick of its clock longer here, since a deadline is reached at the instant itself.
+//! the boundary is exclusive.
 #![allow(
     clippy::disallowed_methods,
     reason = "tests: any instant will do as the origin, and what is refused is a failure"
@@ -10,7 +10,10 @@
 
 use std::time::{Duration, Instant};
 
-use liveness::detector::{FailureDetector, FixedTimeout, MissedCount};
+use liveness::detector::{
+    Detector, FailureDetector, FixedTimeout, Life, MissedCount, Order, Rule, Sample,
+};
+use liveness::keepalive::Boundary;
 use liveness::{
     Answers, Cause, Dead, IdleConfig, IdleDetector, Keepalive, KeepaliveConfig, KeepaliveEvent,
     PingWhen, Proof, Seq,
@@ -21,6 +24,13 @@ const NANO: Duration = Duration::from_nanos(1);
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// A detector that has met its peer at `now`.
+fn met<R: Rule>(rule: R, now: Instant) -> Detector<R> {
+    let mut detector = Detector::new(rule);
+    detector.meet(now);
+    detector
 }
 
 /// The first of the sweeps `every`, `2 * every`, .. after `start` that finds `dead_at` reached.
@@ -55,14 +65,14 @@ fn rabbitmq_receiver(octet_at: &[Duration], period: Duration) -> Duration {
 fn rabbitmq_receiver_is_a_count_of_missed_periods() {
     let start = Instant::now();
     for (heartbeat, closes_after) in [(1, 3), (2, 6), (3, 9), (5, 15)] {
-        let detector = MissedCount::new(heartbeat * SECOND, 2, start);
+        let detector = met(MissedCount::new(heartbeat * SECOND, 2), start);
         assert_eq!(detector.dead_at(), Some(start + closes_after * SECOND));
     }
     for gap in 0..4_000 {
         let (first, last) = (ms(700), ms(700 + gap));
-        let mut detector = MissedCount::new(2 * SECOND, 2, start);
-        detector.on_heartbeat(Seq::new(1), start + first);
-        detector.on_heartbeat(Seq::new(2), start + last);
+        let mut detector = met(MissedCount::new(2 * SECOND, 2), start);
+        detector.on_heartbeat(Sample::new(), start + first);
+        detector.on_heartbeat(Sample::new(), start + last);
         let closes = rabbitmq_receiver(&[first, last], 2 * SECOND);
         assert_eq!(
             detector.dead_at(),
@@ -81,9 +91,9 @@ fn rabbitmq_receiver_is_a_count_of_missed_periods() {
 #[test]
 fn rabbitmq_receiver_is_paused_and_resumed() {
     let start = Instant::now();
-    let mut detector = MissedCount::new(2 * SECOND, 2, start);
-    detector.on_heartbeat(Seq::new(1), start + SECOND);
-    detector.reset(start + 11 * SECOND);
+    let mut detector = met(MissedCount::new(2 * SECOND, 2), start);
+    detector.on_heartbeat(Sample::new(), start + SECOND);
+    detector.meet(start + 11 * SECOND);
     assert_eq!(detector.dead_at(), Some(start + 16 * SECOND));
 }
 
@@ -121,12 +131,12 @@ fn rabbitmq_sender_beats_at_half_the_time() {
 fn the_tcp_count_sample_is_offline_after_15_to_18_seconds() {
     let start = Instant::now();
     for phase in 0..3_000 {
-        let mut detector = MissedCount::new(3 * SECOND, 5, start);
+        let mut detector = met(MissedCount::new(3 * SECOND, 5), start);
         // Fifteen heartbeats, then no more.
         let mut last = start;
         for beat in 0..15 {
             last = start + beat as u32 * SECOND + ms(phase);
-            detector.on_heartbeat(Seq::new(beat), last);
+            detector.on_heartbeat(Sample::new(), last);
         }
         let silent_for = detector.dead_at().unwrap() - last;
         assert!(
@@ -141,12 +151,12 @@ fn the_tcp_count_sample_is_offline_after_15_to_18_seconds() {
 #[test]
 fn nacos_has_two_levels() {
     let start = Instant::now();
-    let mut instance =
-        FixedTimeout::new(30 * SECOND + NANO, start).suspect_after(15 * SECOND + NANO);
+    let rule = FixedTimeout::new(30 * SECOND).suspect_after(15 * SECOND);
+    let mut instance = met(rule.boundary(Boundary::Exclusive), start);
     let mut last = start;
     for beat in 0..12 {
         last = start + beat as u32 * 5 * SECOND;
-        instance.on_heartbeat(Seq::new(beat), last);
+        instance.on_heartbeat(Sample::new(), last);
     }
     assert!(
         instance.suspect_at().unwrap() > last + 15 * SECOND,
@@ -170,7 +180,7 @@ fn nacos_has_two_levels() {
         );
     }
     // A beat makes it healthy again.
-    instance.on_heartbeat(Seq::new(12), last + 20 * SECOND);
+    instance.on_heartbeat(Sample::new(), last + 20 * SECOND);
     assert!(instance.suspicion(last + 20 * SECOND) < 0.5);
 }
 
@@ -180,8 +190,9 @@ fn nacos_has_two_levels() {
 fn rocketmq_is_strict() {
     let start = Instant::now();
     for timeout in [120 * SECOND, 10 * SECOND] {
-        let mut broker = FixedTimeout::new(timeout + ms(1), start);
-        broker.on_heartbeat(Seq::new(0), start + ms(1_234));
+        let rule = FixedTimeout::new(timeout).boundary(Boundary::Exclusive);
+        let mut broker = met(rule, start);
+        broker.on_heartbeat(Sample::new(), start + ms(1_234));
         let last = start + ms(1_234);
         assert!(
             broker.suspicion(last + timeout) < 1.0,
@@ -200,10 +211,14 @@ fn rocketmq_is_strict() {
 fn linux_ha_warns_of_late_beats_and_declares_death() {
     let (deadtime, warntime, initdead) = (30 * SECOND, 10 * SECOND, 120 * SECOND);
     let start = Instant::now();
-    let starting = FixedTimeout::new(initdead + NANO, start);
-    assert_eq!(starting.dead_at(), Some(start + initdead + NANO));
+    let rule = FixedTimeout::new(deadtime)
+        .suspect_after(warntime)
+        .first_within(initdead)
+        .boundary(Boundary::Exclusive);
+    let mut node = met(rule, start);
+    assert_eq!(node.dead_at(), Some(start + initdead + NANO));
 
-    let mut node = FixedTimeout::new(deadtime + NANO, start).suspect_after(warntime + NANO);
+    let mut life = Life::new();
     let mut late = Vec::new();
     for (seq, at) in [2, 4, 14, 25, 27].into_iter().enumerate() {
         let now = start + at * SECOND;
@@ -213,7 +228,8 @@ fn linux_ha_warns_of_late_beats_and_declares_death() {
         {
             late.push(at);
         }
-        node.on_heartbeat(Seq::new(seq as u64), now);
+        assert_ne!(life.on_beat(1, Seq::new(seq as u64)), Order::Stale);
+        node.on_heartbeat(Sample::new(), now);
     }
     assert_eq!(late, [25], "11 s is late, 10 s is not");
     assert!(
@@ -222,8 +238,7 @@ fn linux_ha_warns_of_late_beats_and_declares_death() {
     );
     assert_eq!(node.dead_at(), Some(start + 57 * SECOND + NANO));
     // A double on a second link does not refresh the node.
-    node.on_heartbeat(Seq::new(4), start + 40 * SECOND);
-    assert_eq!(node.dead_at(), Some(start + 57 * SECOND + NANO));
+    assert_eq!(life.on_beat(1, Seq::new(4)), Order::Stale);
 }
 
 /// Mosquitto's client: when nothing was sent *or* nothing was received for K it sends PINGREQ; if one

@@ -1,7 +1,7 @@
 //! Heartbeats over a framed connection, each one acknowledged with its round trip; feature `tcp`.
 //!
-//! A beat goes out as a ping of [`tcp::Frame`](crate::tcp::Frame), and the receiver answers with the
-//! pong of the same number. The connection is any `Stream` and `Sink` of frames:
+//! A beat goes out as a ping of [`tcp::Frame`](crate::tcp::Frame), and the receiver answers with
+//! the pong of the same number. The connection is any `Stream` and `Sink` of frames:
 //! [`TcpCodec`](crate::tcp::TcpCodec) in tokio's `Framed`, in that of `asynchronous-codec`, or
 //! whatever else carries them. It carries heartbeats only, in one direction; where they share a
 //! connection with data, use [`PingPong`](crate::PingPong).
@@ -19,7 +19,7 @@ use crate::tcp::Frame;
 
 /// A connection of frames that carry heartbeats: every `Stream` of them is one.
 ///
-/// It only gives the two types names.
+/// It exists so that `Payload` and `Error` can be named in bounds.
 ///
 /// ```
 /// use liveness::Heartbeat;
@@ -30,7 +30,7 @@ use crate::tcp::Frame;
 /// type Connection = Framed<tokio::net::TcpStream, TcpCodec<Heartbeat<u64>>>;
 /// type Load = <Connection as HeartbeatFrames>::Payload;
 /// let load: Load = 42_u64;
-/// # let _ = load;
+/// assert_eq!(load.to_string(), "42");
 /// ```
 pub trait HeartbeatFrames {
     /// What the heartbeats carry.
@@ -70,5 +70,5 @@ pub enum FramedError<E> {
     Unexpected(&'static str),
     /// The connection failed.
     #[error("{0}")]
-    Transport(E),
+    Transport(#[source] E),
 }

@@ -16,34 +16,12 @@ use crate::tcp::Frame;
 ///
 /// The answer is the beat itself, or [one of your own](Self::answering). It goes out while `recv`
 /// waits for the next beat, and never holds a beat back: a peer that does not read its answers is
-/// still heard. At most one answer is queued; while it cannot leave, a newer one takes its place, for
-/// a pong answers all earlier pings too. When answering fails, the beats that have come are received
-/// before the failure is told. Pongs are skipped.
+/// still heard. At most one answer is queued; while it cannot leave, a newer one takes its place,
+/// for a pong answers all earlier pings too. When answering fails, the beats that have come are
+/// received before the failure is told. Pongs are skipped.
 ///
 /// `recv` is cancel safe: no beat and no answer is lost.
-///
-/// ```no_run
-/// use std::time::Duration;
-/// use futures::StreamExt;
-/// use liveness::{Heartbeat, Tokio};
-/// use liveness::detector::FixedTimeout;
-/// use liveness::heartbeat::framed::FramedReceiver;
-/// use liveness::heartbeat::watch;
-/// use liveness::rt::Runtime;
-/// use liveness::tcp::TcpCodec;
-/// use tokio_util::codec::Framed;
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let listener = tokio::net::TcpListener::bind("0.0.0.0:7946").await?;
-/// let (socket, _) = listener.accept().await?;
-/// let receiver = FramedReceiver::new(Framed::new(socket, TcpCodec::<Heartbeat<String>>::new()));
-/// let detector = FixedTimeout::new(Duration::from_secs(5), Tokio.now());
-/// let mut events = watch(receiver, detector, Tokio);
-/// while let Some(event) = events.next().await {
-///     println!("{}", event?);
-/// }
-/// # Ok(()) }
-/// ```
+/// The page of [`FramedSender`](super::FramedSender) shows the two together.
 pub struct FramedReceiver<C: HeartbeatFrames> {
     connection: C,
     answering: Answering<C::Payload>,
@@ -53,23 +31,14 @@ pub struct FramedReceiver<C: HeartbeatFrames> {
     unflushed: bool,
     /// Why answering failed, until it is told.
     failed: Option<C::Error>,
+    /// The stream has ended, and is not polled again.
+    closed: bool,
 }
 
 type Answering<P> = Box<dyn FnMut(&Heartbeat<P>) -> Heartbeat<P> + Send>;
 
 impl<C: HeartbeatFrames> FramedReceiver<C> {
     /// Receives over `connection`, and answers each beat with itself.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::framed::FramedReceiver;
-    /// # use liveness::tcp::TcpCodec;
-    /// # use tokio_util::codec::Framed;
-    /// fn receiver(socket: tokio::net::TcpStream) -> FramedReceiver<
-    ///     Framed<tokio::net::TcpStream, TcpCodec<liveness::Heartbeat<u64>>>,
-    /// > {
-    ///     FramedReceiver::new(Framed::new(socket, TcpCodec::new()))
-    /// }
-    /// ```
     #[must_use]
     pub fn new(connection: C) -> Self
     where
@@ -82,20 +51,6 @@ impl<C: HeartbeatFrames> FramedReceiver<C> {
     ///
     /// The number on the wire is that of the ping, whatever the answer's own is. The answer's
     /// `interval` can tell the sender how often to beat.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::heartbeat::framed::FramedReceiver;
-    /// # type Connection = tokio_util::codec::Framed<
-    /// #     tokio::net::TcpStream, liveness::tcp::TcpCodec<liveness::Heartbeat<u64>>>;
-    /// # fn receive(connection: Connection) -> FramedReceiver<Connection> {
-    /// FramedReceiver::answering(connection, |beat| {
-    ///     let mut answer = beat.clone();
-    ///     answer.interval = Duration::from_secs(if beat.payload > 90 { 1 } else { 10 });
-    ///     answer
-    /// })
-    /// # }
-    /// ```
     #[must_use]
     pub fn answering(
         connection: C,
@@ -107,17 +62,11 @@ impl<C: HeartbeatFrames> FramedReceiver<C> {
             answer: None,
             unflushed: false,
             failed: None,
+            closed: false,
         }
     }
 
     /// Gives the connection back. An answer that has not left is lost.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::framed::{FramedReceiver, HeartbeatFrames};
-    /// fn stop<C: HeartbeatFrames>(receiver: FramedReceiver<C>) -> C {
-    ///     receiver.into_inner()
-    /// }
-    /// ```
     pub fn into_inner(self) -> C {
         self.connection
     }
@@ -158,11 +107,17 @@ where
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Heartbeat<P>, FramedError<E>>> {
+        if self.closed {
+            return Poll::Ready(Err(FramedError::Closed));
+        }
         self.answer(cx);
         for _ in 0..BUDGET {
             let frame = match self.connection.poll_next_unpin(cx) {
                 Poll::Ready(Some(frame)) => frame.map_err(FramedError::Transport)?,
-                Poll::Ready(None) => return Poll::Ready(Err(FramedError::Closed)),
+                Poll::Ready(None) => {
+                    self.closed = true;
+                    return Poll::Ready(Err(FramedError::Closed));
+                }
                 Poll::Pending => {
                     return match self.failed.take() {
                         Some(error) => Poll::Ready(Err(FramedError::Transport(error))),

@@ -17,29 +17,53 @@ use crate::tcp::Frame;
 
 /// Sends each beat as a ping, and waits for its pong.
 ///
-/// Pings are numbered by the connection, so an ack is never taken for that of another beat, whatever
-/// numbers the beats themselves have; pongs that answer an earlier ping are skipped. The next beat is
-/// handed to the connection only after the one before has left, so a link that hangs and comes back
-/// delivers one old beat and not a queue of them.
+/// Pings are numbered by the connection, so an ack is never taken for that of another beat,
+/// whatever numbers the beats themselves have; pongs that answer an earlier ping are skipped. The
+/// next beat is handed to the connection only after the one before has left, so a link that hangs
+/// and comes back delivers one old beat and not a queue of them.
 ///
-/// ```no_run
+/// ```
 /// use std::time::Duration;
+/// use futures::StreamExt;
 /// use liveness::Tokio;
-/// use liveness::heartbeat::framed::FramedSender;
-/// use liveness::heartbeat::{Schedule, beat};
+/// use liveness::heartbeat::framed::{FramedReceiver, FramedSender};
+/// use liveness::heartbeat::{Identity, Origin, Schedule, WatchEvent, beat, watch};
+/// # use liveness::{Runtime, detector::FixedTimeout};
 /// use liveness::tcp::TcpCodec;
 /// use tokio_util::codec::Framed;
 ///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let socket = tokio::net::TcpStream::connect("10.0.0.7:7946").await?;
-/// let sender = FramedSender::new(Framed::new(socket, TcpCodec::new()), Tokio);
-/// let never = beat(sender, Schedule::new(Duration::from_secs(1)), Tokio, || "all well".to_owned())?
-///     .on_ack(|ack| {
-///         println!("{:?}", ack.rtt);
-///         Some(ack.answer.interval) // the server sets the pace
-///     })
-///     .await?;
-/// # match never {} }
+/// # tokio::runtime::Builder::new_current_thread()
+/// #     .enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let second = Duration::from_secs(1);
+/// let (near, far) = tokio::io::duplex(1024); // two ends of a socket
+///
+/// // The server sets the pace: whoever is busy shall tell more often.
+/// let far = Framed::new(far, TcpCodec::new());
+/// let receiver = FramedReceiver::answering(far, move |beat| {
+///     let mut answer = beat.clone();
+///     answer.interval = Some(if beat.payload > 90 { second } else { 10 * second });
+///     answer
+/// });
+///
+/// // The client keeps it.
+/// let mut load = [30, 30, 95, 95].into_iter();
+/// let sender = FramedSender::new(Framed::new(near, TcpCodec::new()), Tokio);
+/// let load = move || load.next().unwrap_or(95_u64);
+/// let (schedule, identity) = (Schedule::new(second), Identity::new(Origin::new("worker-1")?, 1));
+/// let beating =
+///     beat(sender, schedule, Tokio, &identity, load)?.on_ack(|ack| ack.answer.interval);
+/// tokio::spawn(beating);
+///
+/// let start = Tokio.now();
+/// let mut events = watch(receiver, FixedTimeout::new(30 * second), Tokio);
+/// let mut beats = Vec::new();
+/// while beats.len() < 5 {
+///     if let WatchEvent::Beat(beat) = events.next().await.unwrap() {
+///         beats.push(((Tokio.now() - start).as_secs(), beat.payload));
+///     }
+/// }
+/// assert_eq!(beats, [(0, 30), (1, 30), (11, 95), (12, 95), (13, 95)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 pub struct FramedSender<C, R> {
     connection: C,
@@ -48,17 +72,11 @@ pub struct FramedSender<C, R> {
     next: Seq,
     /// A ping was handed over and may not have left yet.
     unflushed: bool,
+    /// The stream has ended, and is not polled again.
+    closed: bool,
 }
 
 /// What [`FramedSender`] gives back for a beat: the answer, and how long it took.
-///
-/// ```
-/// use liveness::heartbeat::framed::Ack;
-///
-/// fn show(ack: &Ack<String>) {
-///     println!("{} answers {:?} in {:?}", ack.answer.origin, ack.answer.payload, ack.rtt);
-/// }
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ack<P> {
@@ -71,17 +89,6 @@ pub struct Ack<P> {
 
 impl<C, R> FramedSender<C, R> {
     /// Sends over `connection`, and measures with the clock of `rt`.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::framed::FramedSender;
-    /// # use liveness::tcp::TcpCodec;
-    /// # use tokio_util::codec::Framed;
-    /// fn sender(socket: tokio::net::TcpStream) -> FramedSender<
-    ///     Framed<tokio::net::TcpStream, TcpCodec<liveness::Heartbeat<u64>>>, liveness::Tokio,
-    /// > {
-    ///     FramedSender::new(Framed::new(socket, TcpCodec::new()), liveness::Tokio)
-    /// }
-    /// ```
     #[must_use]
     pub const fn new(connection: C, rt: R) -> Self {
         Self {
@@ -89,17 +96,11 @@ impl<C, R> FramedSender<C, R> {
             rt,
             next: Seq::new(0),
             unflushed: false,
+            closed: false,
         }
     }
 
     /// Gives the connection back.
-    ///
-    /// ```
-    /// # use liveness::heartbeat::framed::FramedSender;
-    /// fn stop<C, R>(sender: FramedSender<C, R>) -> C {
-    ///     sender.into_inner()
-    /// }
-    /// ```
     pub fn into_inner(self) -> C {
         self.connection
     }
@@ -139,11 +140,11 @@ where
             }
         }
         for _ in 0..BUDGET {
-            let frame = match ready!(self.connection.poll_next_unpin(cx)) {
-                None => Err(FramedError::Closed),
-                Some(frame) => frame.map_err(FramedError::Transport),
+            let Some(frame) = ready!(self.connection.poll_next_unpin(cx)) else {
+                self.closed = true;
+                return Poll::Ready(Err(FramedError::Closed));
             };
-            match frame? {
+            match frame.map_err(FramedError::Transport)? {
                 Frame::Pong {
                     seq: answers,
                     payload: answer,
@@ -181,6 +182,9 @@ where
     type Error = FramedError<E>;
 
     async fn send(&mut self, beat: Heartbeat<P>) -> Result<Ack<P>, FramedError<E>> {
+        if self.closed {
+            return Err(FramedError::Closed);
+        }
         let transport = FramedError::Transport;
         poll_fn(|cx| self.poll_ready(cx)).await.map_err(transport)?;
         let seq = self.next;

@@ -1,20 +1,28 @@
-//! [`Borders`]: where packets begin and end, for one who lets everything pass.
+//! [`Borders`]: where packets begin and end, in a stream that is not judged.
 //!
-//! A [`Scanner`](super::Scanner) is a judge, and loses the borders with the first fault. Below a library
-//! that judges for itself it is enough to count: as long as the length of a packet can be read, there is
-//! a next packet.
+//! A [`Scanner`](super::Scanner) judges, and loses the borders with the first fault. Below a
+//! library that judges for itself it is enough to count: a packet with a readable length has a next
+//! packet.
 
-/// Follows the packets of one direction behind the handshake, whatever they are.
-#[derive(Debug, Clone, Copy, Default)]
+/// Follows the packets of one direction, whatever they hold.
+#[derive(Debug, Clone, Copy)]
 pub(in crate::mqtt) struct Borders {
-    /// How many bytes of a fixed header were seen; none between packets and in a body.
+    /// How many bytes of a fixed header were seen; 0 between packets and in a body.
     seen: u8,
-    /// The remaining length as far as it was seen, then what is left of the body.
+    /// The remaining length as far as it was seen, then the rest of the body.
     left: u32,
     lost: bool,
 }
 
 impl Borders {
+    pub(in crate::mqtt) const fn new() -> Self {
+        Self {
+            seen: 0,
+            left: 0,
+            lost: false,
+        }
+    }
+
     /// Whether the next byte begins a packet.
     #[inline]
     pub(in crate::mqtt) const fn is_at_border(self) -> bool {
@@ -26,8 +34,8 @@ impl Borders {
         self.lost
     }
 
-    /// Follows the bytes up to and with the end of the packet they are in, or to their end; returns how
-    /// many.
+    /// Follows the bytes to the end of the packet, or to their own end. Returns how many were
+    /// followed.
     #[inline]
     pub(in crate::mqtt) fn follow(&mut self, bytes: &[u8]) -> usize {
         // The common case: a short packet that is here from its first byte to its last.
@@ -89,7 +97,7 @@ mod tests {
     use super::*;
 
     fn ends(bytes: &[u8], step: usize) -> Vec<usize> {
-        let (mut borders, mut at, mut ends) = (Borders::default(), 0, Vec::new());
+        let (mut borders, mut at, mut ends) = (Borders::new(), 0, Vec::new());
         for mut chunk in bytes.chunks(step) {
             while !chunk.is_empty() {
                 let followed = borders.follow(chunk);
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_longest_packet_is_only_a_number() {
-        let mut borders = Borders::default();
+        let mut borders = Borders::new();
         assert_eq!(borders.follow(&[0x30, 0xff, 0xff, 0xff, 0x7f]), 5);
         assert_eq!(borders.follow(&[0xc0; 4096]), 4096);
         assert_eq!(borders.left, 0x0fff_ffff - 4096);
@@ -131,7 +139,7 @@ mod tests {
     #[test]
     fn a_fifth_byte_of_length_loses_the_borders() {
         for step in 1..8 {
-            let mut borders = Borders::default();
+            let mut borders = Borders::new();
             for chunk in [0x30, 0x80, 0x80, 0x80, 0x80, 0x00, 0xc0, 0x00].chunks(step) {
                 assert_eq!(borders.follow(chunk), chunk.len(), "step {step}");
             }

@@ -1,4 +1,4 @@
-//! [`Connect`] and [`Will`]: what a client says first.
+//! [`Connect`] and [`Will`]: the first packet of a connection.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use super::rule;
 use super::write::Writer;
 use super::{MqttError, PacketType, Version};
 
-/// A CONNECT, as far as liveness, wills and take-over need it.
+/// A CONNECT: the fields that liveness, wills and take-over need.
 ///
-/// Everything else that it can carry is checked and then dropped.
+/// All other fields are checked and dropped.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -32,19 +32,22 @@ use super::{MqttError, PacketType, Version};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connect {
-    /// The version that the client speaks.
+    /// The version of the connection.
     pub version: Version,
-    /// Who it says it is; empty when the server shall choose.
+    /// Whether the client says that it is a bridge, by the top bit of the protocol level: a habit
+    /// of Mosquitto, before version 5. Such a client is not to get its own messages back.
+    pub is_bridge: bool,
+    /// The client identifier; empty if the server is to choose one.
     pub client_id: String,
-    /// The keep alive it asks for, in seconds; 0 is off.
+    /// The keep alive that the client asks for, in seconds; 0 is off.
     pub keep_alive: u16,
-    /// Whether it wants nothing of an earlier session; Clean Session before version 5.
+    /// Whether an earlier session ends; Clean Session before version 5.
     pub clean_start: bool,
-    /// How long its session outlives the connection, in seconds; `u32::MAX` is for ever.
+    /// How long the session outlives the connection, in seconds; `u32::MAX` is for ever.
     ///
     /// Before version 5 it is not on the wire: 0 with Clean Session, for ever without.
     pub session_expiry: u32,
-    /// What to publish when it ends without a word.
+    /// The message to publish when the connection ends without DISCONNECT.
     pub will: Option<Will>,
     /// The user name.
     pub username: Option<String>,
@@ -56,6 +59,7 @@ impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("version", &self.version)
+            .field("is_bridge", &self.is_bridge)
             .field("client_id", &self.client_id)
             .field("keep_alive", &self.keep_alive)
             .field("clean_start", &self.clean_start)
@@ -67,13 +71,18 @@ impl fmt::Debug for Connect {
     }
 }
 
-/// A will: the message that the server publishes when its client ends without a word.
+/// A will: the message that the server publishes when a client ends without DISCONNECT.
 ///
 /// ```
-/// # use liveness::mqtt::Will;
-/// let mut will = Will::new("meters/7", "gone");
+/// use bytes::BytesMut;
+/// use liveness::mqtt::{Version, Will};
+///
+/// let mut will = Will::new("a", "bye");
 /// will.retain = true;
-/// will.delay = 10;
+/// let mut out = BytesMut::new();
+/// will.publish(Version::V3_1_1, &mut out)?;
+/// assert_eq!(&out[..], b"\x31\x06\x00\x01abye");
+/// # Ok::<(), liveness::mqtt::MqttError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -88,19 +97,13 @@ pub struct Will {
     pub retain: bool,
     /// The Will Delay Interval in seconds; 0 before version 5.
     pub delay: u32,
-    /// The other will properties of version 5 as they are on the wire, without their length: the
-    /// properties that the PUBLISH carries on ([`publish`](Self::publish) does).
+    /// The other will properties of version 5, as on the wire and without their length. They go
+    /// into the PUBLISH, as in [`publish`](Self::publish).
     pub properties: Bytes,
 }
 
 impl Will {
     /// A will with QoS 0, not retained, without delay.
-    ///
-    /// ```
-    /// # use liveness::mqtt::Will;
-    /// let will = Will::new("meters/7", "gone");
-    /// assert_eq!((will.qos, will.retain, will.delay), (0, false, 0));
-    /// ```
     #[must_use]
     pub fn new(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
         Self {
@@ -115,21 +118,12 @@ impl Will {
 
     /// Appends the will as a PUBLISH, for a connection that speaks `version`.
     ///
-    /// Always with QoS 0, since a higher one takes a dialogue: a broker publishes wills by its own
-    /// means, a proxy in front of one may use this.
+    /// Always with QoS 0, since a higher one takes a dialogue. A broker publishes wills by its own
+    /// means; this is for a proxy in front of one.
     ///
     /// # Errors
     /// [`MqttError::Unencodable`] for a topic of more than 65535 bytes, or a payload that does not
-    /// fit into a packet; nothing is appended then.
-    ///
-    /// ```
-    /// # use bytes::BytesMut;
-    /// # use liveness::mqtt::{Version, Will};
-    /// let mut out = BytesMut::new();
-    /// Will::new("a", "bye").publish(Version::V3_1_1, &mut out)?;
-    /// assert_eq!(&out[..], b"\x30\x06\x00\x01abye");
-    /// # Ok::<(), liveness::mqtt::MqttError>(())
-    /// ```
+    /// fit into a packet. Nothing is appended then.
     pub fn publish(&self, version: Version, out: &mut BytesMut) -> Result<(), MqttError> {
         let mut body = Writer::new(PacketType::Publish);
         body.data(self.topic.as_bytes())?;
@@ -185,6 +179,9 @@ impl Will {
     }
 }
 
+/// The bit of the protocol level that a bridge sets.
+const BRIDGE: u8 = 0x80;
+
 // The connect flags: section 3.1.2.3 of both versions.
 const RESERVED: u8 = 0x01;
 const CLEAN_START: u8 = 0x02;
@@ -197,7 +194,7 @@ const fn will_qos(flags: u8) -> u8 {
     flags >> 3 & 0b11
 }
 
-/// What the fixed header of a CONNECT had that can be judged only once the version is known.
+/// The fixed header of a CONNECT, which can be judged only once the version is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FixedHeader {
     pub(super) len: u8,
@@ -206,18 +203,12 @@ pub(super) struct FixedHeader {
 }
 
 impl Connect {
-    /// A CONNECT with a clean start, no keep alive, no will and no credentials.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{Connect, Version};
-    /// let connect = Connect::new(Version::V3_1_1, "meter 7");
-    /// assert!(connect.clean_start);
-    /// assert_eq!((connect.keep_alive, connect.session_expiry), (0, 0));
-    /// ```
+    /// A CONNECT of a plain client with a clean start, no keep alive, no will and no credentials.
     #[must_use]
     pub fn new(version: Version, client_id: impl Into<String>) -> Self {
         Self {
             version,
+            is_bridge: false,
             client_id: client_id.into(),
             keep_alive: 0,
             clean_start: true,
@@ -231,21 +222,15 @@ impl Connect {
     /// Appends it as a packet.
     ///
     /// # Errors
-    /// [`MqttError::Unencodable`] for a field of more than 65535 bytes, [`MqttError::Broken`] for what
-    /// no server may accept: a will with QoS 3, say. Nothing is appended then.
-    ///
-    /// ```
-    /// # use bytes::BytesMut;
-    /// # use liveness::mqtt::{Connect, Version};
-    /// let mut out = BytesMut::new();
-    /// Connect::new(Version::V3_1_1, "c").encode(&mut out)?;
-    /// assert_eq!(&out[..], b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01c");
-    /// # Ok::<(), liveness::mqtt::MqttError>(())
-    /// ```
+    /// [`MqttError::Unencodable`] for a field of more than 65535 bytes. [`MqttError::Broken`] for a
+    /// field that no server may accept, such as a will with QoS 3. Nothing is appended then.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), MqttError> {
         let mut body = Writer::new(PacketType::Connect);
         body.data(self.version.name().as_bytes())?;
-        body.byte(self.version.level());
+        body.byte(match self.is_bridge && self.version < Version::V5 {
+            true => self.version.level() | BRIDGE,
+            false => self.version.level(),
+        });
         body.byte(self.flags());
         body.two(self.keep_alive);
         if self.version == Version::V5 {
@@ -265,10 +250,10 @@ impl Connect {
         if let Some(password) = &self.password {
             body.data(password)?;
         }
-        // The decoder knows all the rules: what it refuses is not sent.
+        // The decoder knows all the rules, so they stand in one place.
         Self::decode(
             FixedHeader {
-                len: super::write::varint_len(body.body().len() as u32) + 1,
+                len: body.header_len(),
                 flags: 0,
                 is_shortest: true,
             },
@@ -299,7 +284,7 @@ impl Connect {
 
     pub(super) fn decode(header: FixedHeader, body: &[u8]) -> Result<Self, MqttError> {
         let mut reader = Reader::new(PacketType::Connect, None, header.len, body);
-        let version = Self::decode_version(&mut reader)?;
+        let (version, is_bridge) = Self::decode_level(&mut reader)?;
         reader.set_version(version);
         if version > Version::V3_1 && header.flags != 0 {
             return Err(reader.broken_at(&rule::RESERVED_FLAGS, 0));
@@ -346,6 +331,7 @@ impl Connect {
         reader.end()?;
         Ok(Self {
             version,
+            is_bridge,
             client_id: client_id.to_owned(),
             keep_alive,
             clean_start,
@@ -356,25 +342,28 @@ impl Connect {
         })
     }
 
-    fn decode_version(reader: &mut Reader<'_>) -> Result<Version, MqttError> {
+    /// Reads the protocol name and level: the version, and whether it is a bridge.
+    pub(super) fn decode_level(reader: &mut Reader<'_>) -> Result<(Version, bool), MqttError> {
         let at = reader.at();
         let name = reader.data()?;
         if name != b"MQTT" && name != b"MQIsdp" {
             return Err(reader.broken_at(&rule::PROTOCOL_NAME, at));
         }
         let at = reader.at();
-        match (name, reader.byte()?) {
-            (b"MQIsdp", 3) => Ok(Version::V3_1),
-            (b"MQTT", 4) => Ok(Version::V3_1_1),
-            (b"MQTT", 5) => Ok(Version::V5),
-            _ => Err(reader.broken_at(&rule::PROTOCOL_LEVEL, at)),
-        }
+        let level = reader.byte()?;
+        let version = match (name, level & !BRIDGE) {
+            (b"MQIsdp", 3) => Version::V3_1,
+            (b"MQTT", 4) => Version::V3_1_1,
+            (b"MQTT", 5) if level & BRIDGE == 0 => Version::V5,
+            _ => return Err(reader.broken_at(&rule::PROTOCOL_LEVEL, at)),
+        };
+        Ok((version, level & BRIDGE != 0))
     }
 
     fn decode_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, MqttError> {
         let at = reader.at();
         let flags = reader.byte()?;
-        // In 3.1 these bits are unused, and nobody may stumble over them.
+        // In 3.1 these bits are unused and may have any value.
         let strict = version > Version::V3_1;
         let (has_will, qos) = (flags & WILL != 0, will_qos(flags));
         let rule = if strict && flags & RESERVED != 0 {

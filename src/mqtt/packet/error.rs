@@ -1,18 +1,20 @@
 //! [`MqttError`]: the one error of this module.
 
-use super::reason::{CLIENT_ID_NOT_VALID, PACKET_TOO_LARGE, UNSUPPORTED_VERSION};
+use super::reason::PACKET_TOO_LARGE;
 use super::rule::Rule;
 use super::{PacketType, Version};
 
-/// What a peer's bytes, or a packet to encode, did wrong.
+/// A fault in the bytes of a peer, or in a packet to encode.
 ///
 /// The text names the packet, the fault, its place, and the statement of the specification in the
-/// version that the connection speaks. Compare the variants, not the text.
+/// version of the connection. Compare the variants, not the text.
 ///
 /// ```
 /// use liveness::mqtt::Scanner;
 ///
 /// let error = Scanner::from_client().scan(&[0xc0, 0x00]).unwrap_err();
+/// // For a DISCONNECT of version 5; before it a server closes without a word.
+/// assert_eq!((error.reason(), error.return_code()), (0x82, None));
 /// assert_eq!(
 ///     error.to_string(),
 ///     "PINGREQ: the first packet is not CONNECT, at byte 0 ([MQTT-3.1.0-1] of MQTT 3.1.1 and 5)",
@@ -30,7 +32,7 @@ pub enum MqttError {
         rule: &'static Rule,
         /// Where, in bytes from the start of the packet.
         at: u32,
-        /// The version the connection speaks, as far as known.
+        /// The version of the connection, as far as known.
         version: Option<Version>,
     },
     /// A packet announces more than a limit allows; nothing of it was buffered.
@@ -38,10 +40,9 @@ pub enum MqttError {
     TooLarge {
         /// The packet.
         packet: PacketType,
-        /// Its whole size, fixed header included.
+        /// Its whole size with the fixed header.
         size: u32,
-        /// The limit in force: [`Limits::packet`](super::Limits::packet) or
-        /// [`Limits::kept`](super::Limits::kept).
+        /// The limit: `packet` or `kept` of [`Limits`](super::Limits).
         limit: u32,
     },
     /// The stream ended inside a packet.
@@ -52,15 +53,15 @@ pub enum MqttError {
         /// How many bytes of it came.
         received: u32,
     },
-    /// A client before version 5 asks for a longer keep alive than the server allows, and cannot be
-    /// told to use a shorter one.
+    /// A client before version 5 asks for a longer keep alive than the server allows. These
+    /// versions have no way to tell it a shorter one.
     #[error(
         "CONNECT: a keep alive of {asked} s where at most {most} s are allowed (0 is no limit)"
     )]
     KeepAlive {
-        /// What the client asks for, in seconds; 0 is off.
+        /// The client's keep alive, in seconds; 0 is off.
         asked: u16,
-        /// The most that is allowed, in seconds.
+        /// The longest that is allowed, in seconds.
         most: u16,
     },
     /// A field too large for its place in a packet that was to be encoded.
@@ -76,14 +77,7 @@ pub enum MqttError {
 }
 
 impl MqttError {
-    /// The reason code of version 5 for it, to be sent in a DISCONNECT, or in the CONNACK that
-    /// refuses a CONNECT.
-    ///
-    /// ```
-    /// # use liveness::mqtt::Scanner;
-    /// let error = Scanner::from_client().scan(&[0xc0, 0x00]).unwrap_err();
-    /// assert_eq!(error.reason(), 0x82);
-    /// ```
+    /// The reason code of version 5, for a DISCONNECT or for the CONNACK that refuses a CONNECT.
     #[must_use]
     pub const fn reason(&self) -> u8 {
         match self {
@@ -94,21 +88,13 @@ impl MqttError {
         }
     }
 
-    /// The return code of a CONNACK of version 3.1 or 3.1.1 that refuses the CONNECT: 1 for a version
-    /// that is not spoken here, 2 for a client identifier or, as Mosquitto has it, a keep alive that
-    /// is not accepted. `None` where these versions close without a word ([MQTT-3.1.4-1] of 3.1.1).
-    ///
-    /// ```
-    /// # use liveness::mqtt::Scanner;
-    /// let level_6 = b"\x10\x0c\x00\x04MQTT\x06\x02\x00\x3c\x00\x00";
-    /// let error = Scanner::from_client().scan(level_6).unwrap_err();
-    /// assert_eq!(error.return_code(), Some(1));
-    /// ```
+    /// The return code of a CONNACK of version 3.1 or 3.1.1 that refuses the CONNECT: 1 for an
+    /// unsupported version, 2 for the client identifier or, as in Mosquitto, for the keep alive.
+    /// `None` where these versions close without a word ([MQTT-3.1.4-1] of 3.1.1).
     #[must_use]
     pub const fn return_code(&self) -> Option<u8> {
         match self {
-            Self::Broken { rule, .. } if rule.reason() == UNSUPPORTED_VERSION => Some(1),
-            Self::Broken { rule, .. } if rule.reason() == CLIENT_ID_NOT_VALID => Some(2),
+            Self::Broken { rule, .. } => rule.code(),
             Self::KeepAlive { .. } => Some(2),
             _ => None,
         }

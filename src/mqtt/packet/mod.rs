@@ -1,56 +1,68 @@
-//! [`Packet`], [`UnderWay`] and [`Limits`]: what a scanner finds, and how much of it there may be.
+//! The packets of MQTT: bytes and fields. Nothing here knows time, a socket or a connection's
+//! state.
 
 pub(super) mod borders;
+mod connack;
 mod connect;
+mod disconnect;
 mod error;
+pub(super) mod front;
+mod limits;
+mod packet_type;
 mod read;
 pub mod reason;
-mod replies;
 pub(super) mod rule;
 mod scanner;
-mod types;
+mod version;
 mod write;
 
+pub use connack::ConnAck;
 pub use connect::{Connect, Will};
+pub use disconnect::Disconnect;
 pub use error::MqttError;
-pub use replies::{ConnAck, Disconnect};
+pub use limits::Limits;
+pub use packet_type::PacketType;
 pub use rule::Rule;
 pub use scanner::Scanner;
-pub use types::{PacketType, Version};
+pub use version::Version;
 
-use super::PINGRESP;
-use write::LONGEST;
+/// A whole PINGREQ.
+pub const PINGREQ: [u8; 2] = [0xc0, 0x00];
 
-/// A whole packet that went by.
+/// A whole PINGRESP.
+pub const PINGRESP: [u8; 2] = [0xd0, 0x00];
+
+/// A packet that a [`Scanner`] has seen from its first byte to its last.
 ///
 /// ```
-/// # use liveness::mqtt::{Packet, PacketType};
-/// assert_eq!(Packet::PingReq.packet_type(), PacketType::PingReq);
+/// use liveness::mqtt::{PINGREQ, PINGRESP, Packet, PacketType, Scanner, Version};
+///
+/// let mut scanner = Scanner::from_client();
+/// scanner.scan(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c")?;
+/// let (_, packet) = scanner.scan(&PINGREQ)?;
+/// assert_eq!(packet.as_ref().map(Packet::packet_type), Some(PacketType::PingReq));
+/// assert_eq!(packet.and_then(|packet| packet.reply()), Some(PINGRESP));
+/// # Ok::<(), liveness::mqtt::MqttError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Packet {
     /// The client's first packet.
     Connect(Box<Connect>),
-    /// The server's answer to it.
+    /// The server's answer to CONNECT.
     ConnAck(Box<ConnAck>),
     /// The last packet.
     Disconnect(Box<Disconnect>),
-    /// A question whether the server is there.
+    /// A client's question whether the server is there.
     PingReq,
-    /// Its answer.
+    /// The answer to PINGREQ.
     PingResp,
-    /// A packet that is none of ours; nothing of it was looked at but its fixed header.
+    /// Any other packet. Only its fixed header was read.
     Other(PacketType),
 }
 
 impl Packet {
-    /// What it is.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{Packet, PacketType};
-    /// assert_eq!(Packet::Other(PacketType::Publish).packet_type(), PacketType::Publish);
-    /// ```
+    /// Its type.
     #[must_use]
     pub const fn packet_type(&self) -> PacketType {
         match self {
@@ -63,13 +75,8 @@ impl Packet {
         }
     }
 
-    /// What a server has to answer at once: a PINGRESP for a PINGREQ ([MQTT-3.12.4-1] of both
-    /// versions), nothing for anything else.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{PINGRESP, Packet};
-    /// assert_eq!(Packet::PingReq.reply(), Some(PINGRESP));
-    /// ```
+    /// A server's answer: a PINGRESP for a PINGREQ ([MQTT-3.12.4-1] of both versions), nothing for
+    /// any other packet.
     #[must_use]
     pub const fn reply(&self) -> Option<[u8; 2]> {
         match self {
@@ -79,102 +86,14 @@ impl Packet {
     }
 }
 
-/// How much a peer may send at once.
-///
-/// ```
-/// # use liveness::mqtt::{Limits, Scanner};
-/// const SMALL: Limits = Limits::new().packet(64 * 1024).kept(4 * 1024);
-/// let scanner = Scanner::from_client().limits(SMALL);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    packet: u32,
-    kept: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Limits {
-    /// Packets as large as MQTT allows, 268 435 460 bytes; of those that are kept, 64 KiB.
-    ///
-    /// ```
-    /// # use liveness::mqtt::Limits;
-    /// assert_eq!(Limits::new(), Limits::default());
-    /// ```
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            packet: LONGEST as u32 + 5,
-            kept: 64 * 1024,
-        }
-    }
-
-    /// The largest packet, in bytes with its fixed header: what version 5 calls Maximum Packet Size.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{Limits, Scanner};
-    /// let mut scanner = Scanner::from_client().limits(Limits::new().packet(10));
-    /// let error = scanner.scan(&[0x10, 0x7f]).unwrap_err();
-    /// assert!(error.to_string().starts_with("CONNECT: 129 bytes announced, the limit is 10"));
-    /// ```
-    #[must_use]
-    pub const fn packet(mut self, bytes: u32) -> Self {
-        self.packet = bytes;
-        self
-    }
-
-    /// The largest packet of those that are kept to be decoded (CONNECT, CONNACK, DISCONNECT), in
-    /// bytes with its fixed header. Default 64 KiB, which leaves room for a large will.
-    ///
-    /// It bounds the memory of a scanner: never more than twice this, and never more than twice what
-    /// the peer really sent.
-    ///
-    /// ```
-    /// # use liveness::mqtt::Limits;
-    /// let frugal = Limits::new().kept(1024);
-    /// # assert_ne!(frugal, Limits::new());
-    /// ```
-    #[must_use]
-    pub const fn kept(mut self, bytes: u32) -> Self {
-        self.kept = bytes;
-        self
-    }
-
-    pub(super) const fn for_any(self) -> u32 {
-        self.packet
-    }
-
-    pub(super) const fn for_kept(self) -> u32 {
-        if self.kept < self.packet {
-            self.kept
-        } else {
-            self.packet
-        }
-    }
-}
-
-/// A packet of which a part has come.
-///
-/// ```
-/// # use liveness::mqtt::{PacketType, Scanner};
-/// # let mut scanner = Scanner::from_client();
-/// scanner.scan(&[0x10, 0x20, 0x00])?;
-/// let under_way = scanner.under_way().unwrap();
-/// assert_eq!(under_way.packet_type, PacketType::Connect);
-/// assert_eq!((under_way.received, under_way.size), (3, Some(34)));
-/// # Ok::<(), liveness::mqtt::MqttError>(())
-/// ```
+/// A packet that is still arriving: the answer of [`Scanner::under_way`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnderWay {
-    /// What it is.
+    /// Its type.
     pub packet_type: PacketType,
     /// How many bytes of it have come.
     pub received: u32,
-    /// How many it has, once its fixed header is complete.
+    /// How many bytes it has, once its fixed header is complete.
     pub size: Option<u32>,
 }

@@ -1,10 +1,10 @@
-//! [`Reader`]: the fields of one packet, in order, each checked. Total: it ends in a value or in one
-//! error that names the rule, whatever the bytes.
+//! [`Reader`]: the fields of one packet, in order, each checked. Any bytes give a value or one
+//! error that names the rule.
 
 use super::rule::{self, Rule};
 use super::{MqttError, PacketType, Version};
 
-/// What is left to read of a packet's body.
+/// The unread rest of a packet's body.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -12,7 +12,7 @@ pub(super) struct Reader<'a> {
     at: u32,
     packet: PacketType,
     version: Option<Version>,
-    /// What it means to run out of bytes.
+    /// The rule that a missing byte breaks.
     short: &'static Rule,
 }
 
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    /// The properties that come next: each that `allowed` has is checked and handed over with the
+    /// The properties that come next. Each is checked against `allowed` and handed over with the
     /// bytes that encode it.
     pub(super) fn properties(
         &mut self,
@@ -176,7 +176,8 @@ impl<'a> Reader<'a> {
             let bytes = &from[..from.len() - inner.rest.len()];
             each(id, value, bytes);
         }
-        if seen.has(AUTH_DATA) && !seen.has(AUTH_METHOD) {
+        let is_connect = self.packet == PacketType::Connect;
+        if is_connect && seen.has(AUTH_DATA) && !seen.has(AUTH_METHOD) {
             return Err(self.broken_at(&rule::AUTH_DATA, at));
         }
         Ok(())
@@ -184,25 +185,21 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, id: u8) -> Result<Value<'a>, MqttError> {
         let start = self.at;
-        let value = match id {
-            PAYLOAD_FORMAT | PROBLEM_INFO | RESPONSE_INFO_WANTED | MAX_QOS | RETAIN_AVAILABLE
-            | WILDCARDS | SUBSCRIPTION_IDS | SHARED => Value::Small(u32::from(self.byte()?)),
-            SERVER_KEEP_ALIVE | RECEIVE_MAX | TOPIC_ALIAS_MAX => {
-                Value::Number(u32::from(self.two()?))
-            }
-            MESSAGE_EXPIRY | SESSION_EXPIRY | WILL_DELAY | MAX_PACKET => {
-                Value::Number(self.four()?)
-            }
-            CORRELATION | AUTH_DATA => {
+        let value = match Kind::of(id) {
+            None => return Err(self.broken_at(&rule::FOREIGN_PROPERTY, start)),
+            Some(Kind::Small) => Value::Small(u32::from(self.byte()?)),
+            Some(Kind::Two) => Value::Number(u32::from(self.two()?)),
+            Some(Kind::Four) => Value::Number(self.four()?),
+            Some(Kind::Text) => Value::Text(self.text()?),
+            Some(Kind::Data) => {
                 self.data()?;
                 Value::Other
             }
-            USER => {
+            Some(Kind::Pair) => {
                 self.text()?;
                 self.text()?;
                 Value::Other
             }
-            _ => Value::Text(self.text()?),
         };
         match (id, value) {
             (_, Value::Small(2..)) | (RECEIVE_MAX | MAX_PACKET, Value::Number(0)) => {
@@ -220,6 +217,40 @@ pub(super) fn has_wildcard(topic: &str) -> bool {
     topic.contains(['+', '#'])
 }
 
+/// The encoding of a property's value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// A byte that is 0 or 1.
+    Small,
+    /// A number of two bytes.
+    Two,
+    /// A number of four bytes.
+    Four,
+    /// Bytes behind a length of two.
+    Data,
+    /// Text behind a length of two.
+    Text,
+    /// Two texts.
+    Pair,
+}
+
+impl Kind {
+    /// The encoding of the property `id`; `None` for one that none of the packets here has.
+    pub(super) const fn of(id: u8) -> Option<Self> {
+        Some(match id {
+            PAYLOAD_FORMAT | PROBLEM_INFO | RESPONSE_INFO_WANTED | MAX_QOS | RETAIN_AVAILABLE
+            | WILDCARDS | SUBSCRIPTION_IDS | SHARED => Self::Small,
+            SERVER_KEEP_ALIVE | RECEIVE_MAX | TOPIC_ALIAS_MAX => Self::Two,
+            MESSAGE_EXPIRY | SESSION_EXPIRY | WILL_DELAY | MAX_PACKET => Self::Four,
+            CORRELATION | AUTH_DATA => Self::Data,
+            CONTENT_TYPE | RESPONSE_TOPIC | ASSIGNED_ID | AUTH_METHOD | RESPONSE_INFO
+            | SERVER_REFERENCE | REASON => Self::Text,
+            USER => Self::Pair,
+            _ => return None,
+        })
+    }
+}
+
 /// A property's value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
@@ -227,7 +258,7 @@ pub(super) enum Value<'a> {
     Small(u32),
     Number(u32),
     Text(&'a str),
-    /// Checked, and of no use here.
+    /// Checked and not needed.
     Other,
 }
 

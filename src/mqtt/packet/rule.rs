@@ -1,14 +1,14 @@
-//! What the specification demands, with the number that each version gives it.
+//! The demands of the specification, each with its number in each version.
 //!
-//! Versions 3.1.1 and 5 number the same statement differently, and one number means different things
-//! in the two. So a rule carries both, and an error cites the one of the version in use.
+//! Versions 3.1.1 and 5 number the same statement differently, and one number means different
+//! things in the two. So a rule carries both, and an error cites the number of the version in use.
 
 use std::fmt;
 
 use super::Version;
-use super::reason::{MALFORMED, PROTOCOL_ERROR, UNSUPPORTED_VERSION};
+use super::reason::{CLIENT_ID_NOT_VALID, MALFORMED, PROTOCOL_ERROR, UNSUPPORTED_VERSION};
 
-/// A demand of the MQTT specification that a peer's bytes did not meet.
+/// A demand of the MQTT specification, in an error about bytes that broke it.
 ///
 /// ```
 /// use liveness::mqtt::{MqttError, Scanner, Version};
@@ -25,6 +25,8 @@ pub struct Rule {
     v3: &'static str,
     v5: &'static str,
     reason: u8,
+    /// The return code of a CONNACK before version 5.
+    code: Option<u8>,
 }
 
 impl Rule {
@@ -34,6 +36,7 @@ impl Rule {
             v3,
             v5,
             reason: MALFORMED,
+            code: None,
         }
     }
 
@@ -43,40 +46,33 @@ impl Rule {
             v3,
             v5,
             reason: PROTOCOL_ERROR,
+            code: None,
         }
     }
 
-    const fn unsupported(what: &'static str, number: &'static str) -> Self {
+    const fn refusal(
+        what: &'static str,
+        number: &'static str,
+        reason: u8,
+        code: Option<u8>,
+    ) -> Self {
         Self {
             what,
             v3: number,
             v5: number,
-            reason: UNSUPPORTED_VERSION,
+            reason,
+            code,
         }
     }
 
-    /// What was wrong.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{MqttError, Scanner};
-    /// # let error = Scanner::from_client().scan(&[0x10, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
-    /// # let MqttError::Broken { rule, .. } = error else { panic!() };
-    /// assert_eq!(rule.what(), "a variable byte integer of more than four bytes");
-    /// ```
+    /// The fault.
     #[must_use]
     pub const fn what(&self) -> &'static str {
         self.what
     }
 
-    /// The number of the statement in `version`, in brackets, or the section where the statement has
-    /// no number. Version 3.1 has no numbers: it gets those of 3.1.1.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{MqttError, Scanner, Version};
-    /// # let error = Scanner::from_client().scan(&[0x10, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
-    /// # let MqttError::Broken { rule, .. } = error else { panic!() };
-    /// assert_eq!(rule.number(Version::V3_1_1), "section 2.2.3");
-    /// ```
+    /// The number of the statement in `version`, in brackets, or the section where the statement
+    /// has no number. Version 3.1 has no numbers and gets those of 3.1.1.
     #[must_use]
     pub const fn number(&self, version: Version) -> &'static str {
         match version {
@@ -85,18 +81,15 @@ impl Rule {
         }
     }
 
-    /// The reason code of version 5 for a peer that breaks it: 0x81 for a malformed packet, 0x82 for
-    /// a protocol error, 0x84 for a version that is not spoken here.
-    ///
-    /// ```
-    /// # use liveness::mqtt::{MqttError, Scanner};
-    /// # let error = Scanner::from_client().scan(&[0x10, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
-    /// # let MqttError::Broken { rule, .. } = error else { panic!() };
-    /// assert_eq!(rule.reason(), 0x81);
-    /// ```
+    /// The reason code of version 5 for the peer that broke it: 0x81 for a malformed packet, 0x82
+    /// for a protocol error, 0x84 for an unsupported version, 0x85 for the client identifier.
     #[must_use]
     pub const fn reason(&self) -> u8 {
         self.reason
+    }
+
+    pub(super) const fn code(&self) -> Option<u8> {
+        self.code
     }
 
     pub(super) const fn cited(&'static self, version: Option<Version>) -> Cited {
@@ -107,7 +100,7 @@ impl Rule {
     }
 }
 
-/// A rule's number as error texts give it.
+/// The number of a rule, for error texts.
 pub(super) struct Cited {
     rule: &'static Rule,
     version: Option<Version>,
@@ -154,7 +147,7 @@ pub(super) static PING_BODY: Rule = Rule::malformed(
     "sections 3.12.1 and 3.13.1",
 );
 
-// Who sends what, and when.
+// Sides and moments.
 pub(super) static FIRST_CONNECT: Rule = Rule::violation(
     "the first packet is not CONNECT",
     "[MQTT-3.1.0-1]",
@@ -257,13 +250,18 @@ pub(super) static AUTH_DATA: Rule = Rule::violation(
 );
 
 // CONNECT.
-pub(super) static PROTOCOL_NAME: Rule = Rule::unsupported(
+pub(super) static PROTOCOL_NAME: Rule = Rule::refusal(
     "the protocol name is neither \"MQTT\" nor \"MQIsdp\"",
     "[MQTT-3.1.2-1]",
+    UNSUPPORTED_VERSION,
+    // 3.1.1 closes without a word: [MQTT-3.1.4-1].
+    None,
 );
-pub(super) static PROTOCOL_LEVEL: Rule = Rule::unsupported(
+pub(super) static PROTOCOL_LEVEL: Rule = Rule::refusal(
     "the protocol level is none of 3 (of \"MQIsdp\"), 4 and 5 (of \"MQTT\")",
     "[MQTT-3.1.2-2]",
+    UNSUPPORTED_VERSION,
+    Some(1),
 );
 pub(super) static CONNECT_FLAG: Rule = Rule::malformed(
     "the reserved connect flag is set",
@@ -294,12 +292,12 @@ pub(super) static WILL_TOPIC_WILDCARD: Rule = Rule::malformed(
     "[MQTT-4.7.1-1]",
     "[MQTT-4.7.0-1]",
 );
-pub(super) static CLIENT_ID_EMPTY: Rule = Rule {
-    what: "an empty client identifier without a clean session",
-    v3: "[MQTT-3.1.3-8]",
-    v5: "[MQTT-3.1.3-8]",
-    reason: super::reason::CLIENT_ID_NOT_VALID,
-};
+pub(super) static CLIENT_ID_EMPTY: Rule = Rule::refusal(
+    "an empty client identifier without a clean session",
+    "[MQTT-3.1.3-8]",
+    CLIENT_ID_NOT_VALID,
+    Some(2),
+);
 
 // CONNACK and DISCONNECT.
 pub(super) static CONNACK_FLAGS: Rule = Rule::malformed(

@@ -1,13 +1,13 @@
-//! [`Writer`]: the fields of a packet that this crate sends itself, in order.
+//! [`Writer`]: the fields of a packet that is encoded, in order.
 
 use bytes::{BufMut, BytesMut};
 
 use super::{MqttError, PacketType};
 
-/// The most that a remaining length can express: four groups of seven bits.
+/// The largest remaining length: four groups of seven bits.
 pub(super) const LONGEST: usize = 0x0fff_ffff;
 
-/// The body of a packet, on its way.
+/// The body of a packet that is encoded.
 #[derive(Debug)]
 pub(super) struct Writer {
     packet: PacketType,
@@ -73,6 +73,11 @@ impl Writer {
 
     pub(super) fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The size of the fixed header that belongs to the body.
+    pub(super) fn header_len(&self) -> u8 {
+        varint_len(self.body.len() as u32) + 1
     }
 
     /// The fixed header, then the body. Nothing is written when the body is too long for a packet.

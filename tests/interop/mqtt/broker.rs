@@ -1,5 +1,5 @@
 //! The least broker that real clients can be clients of: [`BrokerKeepalive`] for each connection,
-//! [`Sessions`] for all. It routes nothing, and tells the test what happened.
+//! [`Clients`] for all. It routes nothing, and tells the test what happened.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use liveness::mqtt::{
-    Action, BrokerConfig, BrokerKeepalive, ConnAck, Expired, Packet, PacketType, Sessions, Version,
-    reason,
+    Action, BrokerConfig, BrokerKeepalive, Clients, ConnAck, Expired, PINGRESP, Packet, PacketType,
+    Version, reason,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +32,7 @@ enum Order {
 }
 
 struct State {
-    sessions: Sessions<u64>,
+    clients: Clients<u64>,
     writers: HashMap<u64, mpsc::UnboundedSender<Order>>,
     events: mpsc::UnboundedSender<(Instant, Event)>,
 }
@@ -69,7 +69,7 @@ impl Broker {
         let port = listener.local_addr().unwrap().port();
         let (say, events) = mpsc::unbounded_channel();
         let state = Arc::new(Mutex::new(State {
-            sessions: Sessions::new(),
+            clients: Clients::new(),
             writers: HashMap::new(),
             events: say,
         }));
@@ -79,7 +79,7 @@ impl Broker {
                 // Delayed wills are published in real time; the pace of looking does not matter.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 let mut state = wills.lock().unwrap();
-                while let Some(action) = state.sessions.handle_timeout(Instant::now()) {
+                while let Some(action) = state.clients.handle_timeout(Instant::now()) {
                     state.act(action);
                 }
             }
@@ -172,21 +172,19 @@ async fn serve(
                 Some(Packet::Connect(connect)) => {
                     id.clone_from(&connect.client_id);
                     let mut state = state.lock().unwrap();
-                    let admitted = state
-                        .sessions
-                        .on_connect(connection, &connect, now)
-                        .unwrap();
+                    let admitted = state.clients.on_connect(connection, &connect, now).unwrap();
                     let mut ack = ConnAck::new(0);
                     ack.session_present = admitted.continues;
                     ack.server_keep_alive = watch.server_keep_alive();
                     admitted.actions.for_each(|action| state.act(action));
-                    watch.on_connack(&ack, now);
+                    let owed = watch.on_connack(&ack, now);
                     ack.encode(connect.version, &mut out).unwrap();
+                    out.extend(PINGRESP.repeat(owed.into()));
                     state.tell(Event::Connected(id.clone()));
                 }
                 Some(Packet::Disconnect(disconnect)) => {
                     let mut state = state.lock().unwrap();
-                    let actions = state.sessions.on_disconnect(&connection, &disconnect, now);
+                    let actions = state.clients.on_disconnect(&connection, &disconnect, now);
                     actions.unwrap().for_each(|action| state.act(action));
                     drop(state);
                     break 'open Event::Disconnected(id.clone());
@@ -213,6 +211,6 @@ async fn serve(
     let mut state = state.lock().unwrap();
     state.tell(ended);
     state.writers.remove(&connection);
-    let actions = state.sessions.on_close(&connection, Instant::now());
+    let actions = state.clients.on_close(&connection, Instant::now());
     actions.for_each(|action| state.act(action));
 }

@@ -78,14 +78,14 @@ async fn a_stopped_client_is_dropped_and_its_will_published() {
         let Event::Expired(
             _,
             Expired::Silent {
-                keep_alive,
-                silent_for,
+                keep_alive, dead, ..
             },
         ) = event
         else {
             panic!("{event:?}");
         };
         assert_eq!(keep_alive, 1);
+        let silent_for = dead.silent_for;
         let limit = Duration::from_millis(1500);
         assert!(
             silent_for > limit && silent_for < limit + SLACK,
@@ -173,9 +173,10 @@ async fn mosquittos_clients() {
     assert_eq!(seen, expected);
     client.signal("STOP").await;
     let (_, event) = broker.next().await;
-    let Event::Expired(_, Expired::Silent { silent_for, .. }) = event else {
+    let Event::Expired(_, expired) = event else {
         panic!("{event:?}");
     };
+    let silent_for = expired.dead().silent_for;
     let limit = Duration::from_millis(7500);
     assert!(
         silent_for > limit && silent_for < limit + SLACK,

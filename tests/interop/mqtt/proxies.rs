@@ -7,6 +7,7 @@ use liveness::io::KeepaliveStream;
 use liveness::mqtt::{ClientConfig, Version, Wire};
 use liveness::{KeepaliveConfig, Tokio};
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, Outgoing, QoS};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
@@ -107,4 +108,34 @@ async fn the_guard_in_front_of_mosquitto() {
     let row = row.unwrap_or_else(|| panic!("no row: {seen:#?}"));
     assert!(row.contains("MQTT 5") && row.contains("1 s"), "{row}");
     assert!(guard.end(Duration::from_secs(20)).await.success());
+}
+
+/// Mosquitto's bridge says what it is by the level of its CONNECT, and gets none of its own messages
+/// back. A proxy that refused that would make it a plain client, and each message would come twice.
+#[tokio::test]
+#[ignore = "needs mosquitto, for seconds of real time"]
+async fn a_bridge_through_the_guard() {
+    let far = Mosquitto::start("").await;
+    let mut subscriber = far.subscriber().await;
+    let port = free_port();
+    let mut guard = guard(far.port, port);
+    guard.says("guarding").await;
+    let bridge = format!("connection far\naddress 127.0.0.1:{port}\ntopic # both 0");
+    let mut near = Mosquitto::start(&bridge).await;
+    near.program
+        .says("Received CONNACK on connection local")
+        .await;
+    let mut subscriber_near = near.subscriber().await;
+    let mut socket = near.connect().await;
+    send_connect(&mut socket, &super::connect(Version::V3_1_1, "meter", 60)).await;
+    socket.write_all(b"\x30\x08\x00\x04testhi").await.unwrap();
+    assert_eq!(subscriber.says("test ").await, "hi");
+    let _ = subscriber_near.says("test ").await;
+    sleep(Duration::from_secs(1)).await;
+    let copies = |said: Vec<String>| said.iter().filter(|line| line.starts_with("test ")).count();
+    assert_eq!(
+        (copies(subscriber.said()), copies(subscriber_near.said())),
+        (0, 0),
+        "once each"
+    );
 }

@@ -1,61 +1,8 @@
-//! [`Version`] and [`PacketType`]: the two enumerations that everything else speaks of.
+//! [`PacketType`]: the control packets.
 
 use std::fmt;
 
-/// A version of MQTT.
-///
-/// ```
-/// # use liveness::mqtt::Version;
-/// assert_eq!(Version::V3_1_1.to_string(), "MQTT 3.1.1");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "the three versions on the wire: a closed sum"
-)]
-pub enum Version {
-    /// 3.1: protocol name `MQIsdp`, level 3.
-    V3_1,
-    /// 3.1.1: protocol name `MQTT`, level 4.
-    V3_1_1,
-    /// 5: protocol name `MQTT`, level 5.
-    V5,
-}
-
-impl Version {
-    pub(in crate::mqtt) const fn name(self) -> &'static str {
-        match self {
-            Self::V3_1 => "MQIsdp",
-            Self::V3_1_1 | Self::V5 => "MQTT",
-        }
-    }
-
-    pub(in crate::mqtt) const fn level(self) -> u8 {
-        match self {
-            Self::V3_1 => 3,
-            Self::V3_1_1 => 4,
-            Self::V5 => 5,
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V3_1 => "MQTT 3.1",
-            Self::V3_1_1 => "MQTT 3.1.1",
-            Self::V5 => "MQTT 5",
-        })
-    }
-}
-
-/// The type of a control packet, with its number on the wire.
-///
-/// ```
-/// # use liveness::mqtt::PacketType;
-/// assert_eq!(PacketType::PingReq as u8, 12);
-/// assert_eq!(PacketType::PingReq.to_string(), "PINGREQ");
-/// ```
+/// The type of a control packet, with its number on the wire. Its text is the specification's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(
@@ -63,11 +10,11 @@ impl fmt::Display for Version {
     reason = "all values of the four bits: a closed sum"
 )]
 pub enum PacketType {
-    /// 0, which no packet may have.
+    /// No packet may have this type.
     Reserved = 0,
     /// The client's first packet.
     Connect = 1,
-    /// The server's answer to it.
+    /// The server's answer to CONNECT.
     ConnAck = 2,
     /// An application message.
     Publish = 3,
@@ -75,21 +22,21 @@ pub enum PacketType {
     PubAck = 4,
     /// The first answer to a message with QoS 2.
     PubRec = 5,
-    /// The answer to that.
+    /// The answer to PUBREC.
     PubRel = 6,
     /// The last answer to a message with QoS 2.
     PubComp = 7,
-    /// Asks for messages.
+    /// A request for messages.
     Subscribe = 8,
     /// The answer to SUBSCRIBE.
     SubAck = 9,
-    /// Asks for no more messages.
+    /// A request for no more messages.
     Unsubscribe = 10,
     /// The answer to UNSUBSCRIBE.
     UnsubAck = 11,
-    /// "Are you there", from the client.
+    /// A client's question whether the server is there.
     PingReq = 12,
-    /// "I am", from the server.
+    /// The answer to PINGREQ.
     PingResp = 13,
     /// The last packet; before version 5 only a client's.
     Disconnect = 14,

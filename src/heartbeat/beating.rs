@@ -10,22 +10,22 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::schedule::Pace;
-use super::{Heartbeat, HeartbeatSender, Origin, Schedule};
+use super::pace::Pace;
+use super::{Heartbeat, HeartbeatSender, Identity, Schedule};
 use crate::error::ConfigError;
 use crate::rt::{Alarm, Runtime};
 use crate::seq::Seq;
 use crate::time::later;
 
-/// Beats: sends a heartbeat with a fresh payload whenever the schedule says so, until too many fail.
+/// Beats: sends a heartbeat with a fresh payload whenever the schedule says so, until too many
+/// fail.
 ///
 /// The loop is the future that it returns. Nothing is spawned: await it, put it into a `join!` or
 /// `select!` beside your work, or spawn it. Dropping it ends the beats and leaves nothing behind.
-/// Name the peer and its life with [`Beating::origin`] and [`Beating::incarnation`].
 ///
-/// Beats are numbered from 0. A number is used once, also when its beat failed. At most one beat is
-/// under way; while its ack is awaited the next one waits, no longer than
-/// [`send_timeout`](Schedule::send_timeout).
+/// `identity` names the peer and its life, and numbers the beats. A number is used once, also when
+/// its beat failed. At most one beat is under way; while its ack is awaited the next one waits, no
+/// longer than [`send_timeout`](Schedule::send_timeout).
 ///
 /// # Errors
 /// [`ConfigError`] when the schedule cannot work. The future itself ends with a [`BeatError`] after
@@ -33,17 +33,22 @@ use crate::time::later;
 ///
 /// ```
 /// use std::time::Duration;
-/// use liveness::heartbeat::{Origin, Schedule, beat, memory};
+/// use liveness::heartbeat::{Identity, Origin, Schedule, beat, memory};
 /// use liveness::{HeartbeatReceiver, Tokio};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread()
+/// #     .enable_time().start_paused(true).build().unwrap().block_on(async {
+/// // The wall clock at the start of the program, so that it is greater after each restart.
+/// let started = std::time::UNIX_EPOCH.elapsed()?.as_millis() as u64;
+/// let identity = Identity::new(Origin::new("worker-1")?, started);
+/// let schedule = Schedule::new(Duration::from_secs(1));
+///
 /// let (sender, mut receiver) = memory::channel(8);
 /// let mut queued = 0;
-/// let beating = beat(sender, Schedule::new(Duration::from_secs(1)), Tokio, move || {
+/// let beating = beat(sender, schedule, Tokio, &identity, move || {
 ///     queued += 10;
 ///     queued
-/// })?
-/// .origin(Origin::new("worker-1")?);
+/// })?;
 /// let task = tokio::spawn(beating);
 ///
 /// assert_eq!(receiver.recv().await?.payload, 10);
@@ -56,12 +61,18 @@ use crate::time::later;
 ///     error.to_string(),
 ///     "2 beats in a row failed, the last one #3: the other side of the heartbeat channel is gone",
 /// );
+///
+/// // Connected again: the numbers go on.
+/// let (sender, mut receiver) = memory::channel(8);
+/// let _task = tokio::spawn(beat(sender, schedule, Tokio, &identity, || 0)?);
+/// assert_eq!(receiver.recv().await?.seq.value(), 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 pub fn beat<'a, S, R, F>(
     sender: S,
     schedule: Schedule,
     rt: R,
+    identity: &Identity,
     payload: F,
 ) -> Result<Beating<'a, S, R, F>, ConfigError>
 where
@@ -76,8 +87,7 @@ where
             schedule,
             rt,
             payload,
-            origin: Origin::default(),
-            incarnation: 0,
+            identity: identity.clone(),
             on_ack: None,
             on_failure: None,
         }),
@@ -89,18 +99,33 @@ where
 /// It is `Unpin`, so `&mut beating` can be a branch of a `select!` in a loop.
 ///
 /// ```
-/// use liveness::heartbeat::{Beating, BeatError, memory};
-/// # use liveness::Tokio;
-/// # async fn work() {}
+/// use std::time::Duration;
+/// use liveness::heartbeat::{Identity, Origin, Schedule, beat, memory};
+/// use liveness::{HeartbeatReceiver, Tokio};
 ///
-/// type Reports = Beating<'static, memory::Sender<u64>, Tokio, fn() -> u64>;
-///
-/// async fn work_while_beating(mut beating: Reports) -> Result<(), BeatError<memory::Closed>> {
-///     tokio::select! {
-///         never = &mut beating => match never? {},
-///         () = work() => Ok(()),
-///     }
+/// # tokio::runtime::Builder::new_current_thread()
+/// #     .enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let second = Duration::from_secs(1);
+/// let (sender, mut receiver) = memory::channel(8);
+/// let mut acks = 0;
+/// let (schedule, identity) = (Schedule::new(second), Identity::new(Origin::new("worker-1")?, 1));
+/// let mut beating = beat(sender, schedule, Tokio, &identity, || "busy")?.on_ack(move |()| {
+///     acks += 1;
+///     (acks == 2).then_some(10 * second) // slow down once all is well
+/// });
+/// tokio::select! {
+///     never = &mut beating => match never? {},
+///     () = tokio::time::sleep(25 * second) => {} // the work
 /// }
+/// drop(beating);
+///
+/// // Each beat promises the next one, so the watch of the peer knows of the new pace.
+/// let mut promised = Vec::new();
+/// while let Ok(beat) = receiver.recv().await {
+///     promised.push(beat.interval.unwrap().as_secs());
+/// }
+/// assert_eq!(promised, [1, 1, 10, 10, 10]);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[must_use = "nothing beats unless the future is polled"]
 pub struct Beating<'a, S: HeartbeatSender, R, F> {
@@ -122,84 +147,27 @@ struct Loop<'a, S: HeartbeatSender, R, F> {
     schedule: Schedule,
     rt: R,
     payload: F,
-    origin: Origin,
-    incarnation: u64,
+    identity: Identity,
     on_ack: Option<OnAck<'a, S::Ack>>,
     on_failure: Option<OnFailure<'a, S::Error>>,
 }
 
-/// The four setters have their effect before the first poll.
+/// The setters have their effect before the first poll.
 impl<'a, S: HeartbeatSender, R, F> Beating<'a, S, R, F> {
-    /// Who beats. Default: the empty name.
+    /// Sees the ack of each beat that got through, and may return another interval; `None` changes
+    /// nothing. Default: acks are dropped.
     ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Tokio, heartbeat::{Origin, Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let beating = beat(sender, schedule, Tokio, || ())?.origin(Origin::new("worker-1")?);
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
-    pub fn origin(self, origin: Origin) -> Self {
-        self.change(|beats| beats.origin = origin)
-    }
-
-    /// Which life of this peer: greater after each restart, or [`watch`](super::watch) takes the
-    /// beats for old ones. Default 0.
+    /// A shorter interval holds at once. A longer one holds from the next beat on, which announces it:
+    /// the last beat has promised that one for sooner.
     ///
-    /// A counter on disk will do, or the wall clock at the start of the program.
-    ///
-    /// ```
-    /// # use std::time::{Duration, SystemTime, UNIX_EPOCH};
-    /// # use liveness::{Tokio, heartbeat::{Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    /// let beating = beat(sender, schedule, Tokio, || ())?.incarnation(started.as_secs());
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
-    pub fn incarnation(self, incarnation: u64) -> Self {
-        self.change(|beats| beats.incarnation = incarnation)
-    }
-
-    /// Sees the ack of each beat that got through; the interval that it returns, if any, holds from
-    /// this beat on. Default: acks are dropped.
-    ///
-    /// That is how a server sets the pace of its clients, as Nacos does with `clientBeatInterval`.
-    /// Zero changes nothing; less than 1 ms counts as 1 ms.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Tokio, heartbeat::{Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let mut acks = 0;
-    /// let beating = beat(sender, schedule, Tokio, || ())?.on_ack(move |()| {
-    ///     acks += 1;
-    ///     (acks == 10).then_some(Duration::from_secs(5)) // slow down once all is well
-    /// });
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// In this way a server sets the pace of its clients, as Nacos does with `clientBeatInterval`.
+    /// Zero is off: no further beat. Less than 1 ms counts as 1 ms.
     pub fn on_ack(self, see: impl FnMut(S::Ack) -> Option<Duration> + Send + 'a) -> Self {
         self.change(|beats| beats.on_ack = Some(Box::new(see)))
     }
 
-    /// Sees each failure, and how many there have been in a row, this one counted. Default: only the
-    /// last one is seen, in the [`BeatError`].
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Tokio, heartbeat::{Schedule, beat, memory}};
-    /// # let (sender, _receiver) = memory::channel(1);
-    /// # let schedule = Schedule::new(Duration::from_secs(1));
-    /// let beating = beat(sender, schedule, Tokio, || ())?
-    ///     .on_failure(|failure, in_a_row| eprintln!("beat failed ({in_a_row} in a row): {failure}"));
-    /// # drop(beating);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// Sees each failure, and how many there have been in a row, this one counted. Default: only
+    /// the last one is seen, in the [`BeatError`].
     pub fn on_failure(self, see: impl FnMut(&Failure<S::Error>, u32) + Send + 'a) -> Self {
         self.change(|beats| beats.on_failure = Some(Box::new(see)))
     }
@@ -264,17 +232,13 @@ where
     async fn run(mut self) -> Ended<S::Error> {
         let mut alarm = Alarm::new(self.rt.clone());
         let mut pace = Pace::new(self.schedule, self.rt.seed(), self.rt.now());
-        let (mut seq, mut failures) = (Seq::default(), 0_u32);
+        let mut failures = 0_u32;
         loop {
             let now = poll_fn(|cx| alarm.poll_at(pace.due(), cx)).await;
             pace.on_beat(now);
-            let beat = Heartbeat {
-                origin: self.origin.clone(),
-                incarnation: self.incarnation,
-                seq,
-                interval: pace.interval(),
-                payload: (self.payload)(),
-            };
+            let payload = (self.payload)();
+            let beat = self.identity.heartbeat(Some(pace.interval()), payload);
+            let seq = beat.seq;
             match self.send(beat, pace.send_timeout(), &mut alarm).await {
                 Ok(ack) => {
                     failures = 0;
@@ -287,7 +251,7 @@ where
                     if let Some(see) = &mut self.on_failure {
                         see(&failure, failures);
                     }
-                    if failures == self.schedule.failures() {
+                    if failures == self.schedule.max_failures {
                         return Err(BeatError {
                             failures,
                             seq,
@@ -296,7 +260,6 @@ where
                     }
                 }
             }
-            seq = seq.next();
         }
     }
 
@@ -342,20 +305,12 @@ pub enum Failure<E> {
         /// The [limit](Schedule::send_timeout) in force.
         after: Duration,
     },
-    /// The sender said so.
+    /// The sender failed.
     #[error("{0}")]
-    Transport(E),
+    Transport(#[source] E),
 }
 
 /// Why [`beat`] ended: as many beats in a row failed as [may](Schedule::max_failures).
-///
-/// ```
-/// use liveness::heartbeat::{BeatError, Failure};
-///
-/// fn is_slow<E>(error: &BeatError<E>) -> bool {
-///     matches!(error.failure, Failure::TimedOut { .. })
-/// }
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} failed, the last one {seq}: {failure}", in_a_row(*failures))]
 #[non_exhaustive]
@@ -365,6 +320,7 @@ pub struct BeatError<E> {
     /// The number of the last one.
     pub seq: Seq,
     /// Why the last one failed.
+    #[source]
     pub failure: Failure<E>,
 }
 

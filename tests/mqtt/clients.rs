@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use liveness::mqtt::{Action, Connect, Disconnect, Sessions, TakeOverWill, Version, Will, reason};
+use liveness::mqtt::{Action, Clients, Connect, Disconnect, TakeOverWill, Version, Will, reason};
 use proptest::prelude::*;
 
 use super::Clock;
@@ -80,14 +80,14 @@ fn short(actions: impl IntoIterator<Item = Action<u32>>) -> Vec<String> {
 }
 
 /// All wills that fall due by `until`, each with its time.
-fn wills(sessions: &mut Sessions<u32>, until: Instant) -> Vec<(Instant, String)> {
+fn wills(clients: &mut Clients<u32>, until: Instant) -> Vec<(Instant, String)> {
     let mut all = Vec::new();
-    while let Some(due) = sessions.poll_timeout().filter(|due| *due <= until) {
+    while let Some(due) = clients.poll_timeout().filter(|due| *due <= until) {
         assert_eq!(
-            sessions.handle_timeout(due - std::time::Duration::from_nanos(1)),
+            clients.handle_timeout(due - std::time::Duration::from_nanos(1)),
             None
         );
-        let action = sessions.handle_timeout(due).expect("prompt");
+        let action = clients.handle_timeout(due).expect("prompt");
         all.push((due, short([action]).remove(0)));
     }
     all
@@ -97,16 +97,16 @@ fn wills(sessions: &mut Sessions<u32>, until: Instant) -> Vec<(Instant, String)>
 fn every_abnormal_end_publishes_the_will() {
     let clock = Clock::start();
     for client in [V4, V4.kept(0), V5, V5.kept(60)] {
-        let mut sessions = Sessions::new();
-        sessions
+        let mut clients = Clients::new();
+        clients
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
         assert_eq!(
-            short(sessions.on_close(&1, clock.s(1))),
+            short(clients.on_close(&1, clock.s(1))),
             ["will x"],
             "{client:?}"
         );
-        assert_eq!((sessions.connected(), sessions.pending_wills()), (0, 0));
+        assert_eq!((clients.connected(), clients.pending_wills()), (0, 0));
     }
 }
 
@@ -114,17 +114,17 @@ fn every_abnormal_end_publishes_the_will() {
 fn a_normal_disconnect_discards_it() {
     let clock = Clock::start();
     for client in [V4, V4.kept(0), V5, V5.kept(60), V5.kept(60).delay(5)] {
-        let mut sessions = Sessions::new();
-        sessions
+        let mut clients = Clients::new();
+        clients
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
-        let actions = sessions
+        let actions = clients
             .on_disconnect(&1, &Disconnect::default(), clock.s(1))
             .unwrap();
         assert_eq!(short(actions), [""; 0], "{client:?}");
         // The end of the socket follows, and says nothing new.
-        assert_eq!(short(sessions.on_close(&1, clock.s(1))), [""; 0]);
-        assert_eq!(wills(&mut sessions, clock.s(1_000_000)), []);
+        assert_eq!(short(clients.on_close(&1, clock.s(1))), [""; 0]);
+        assert_eq!(wills(&mut clients, clock.s(1_000_000)), []);
     }
 }
 
@@ -133,25 +133,25 @@ fn a_normal_disconnect_discards_it() {
 fn disconnect_with_will() {
     let clock = Clock::start();
     for reason in [reason::WITH_WILL, 0x80, 0x81, 0x93] {
-        let mut sessions = Sessions::new();
-        sessions
+        let mut clients = Clients::new();
+        clients
             .on_connect(1, &V5.with_will("x"), clock.s(0))
             .unwrap();
         let bye = Disconnect::new(reason);
-        let actions = sessions.on_disconnect(&1, &bye, clock.s(1)).unwrap();
+        let actions = clients.on_disconnect(&1, &bye, clock.s(1)).unwrap();
         assert_eq!(short(actions), ["will x"], "{reason:#04x}");
     }
-    let mut sessions = Sessions::new();
-    sessions
+    let mut clients = Clients::new();
+    clients
         .on_connect(1, &V5.kept(60).delay(5).with_will("x"), clock.s(0))
         .unwrap();
     let bye = Disconnect::new(reason::WITH_WILL);
     assert_eq!(
-        short(sessions.on_disconnect(&1, &bye, clock.s(1)).unwrap()),
+        short(clients.on_disconnect(&1, &bye, clock.s(1)).unwrap()),
         [""; 0]
     );
     assert_eq!(
-        wills(&mut sessions, clock.s(100)),
+        wills(&mut clients, clock.s(100)),
         [(clock.s(6), "will x".to_owned())]
     );
 }
@@ -169,11 +169,11 @@ fn mosquittos_will_takeover() {
                 expiry: if clean { 0 } else { 60 },
                 delay: 0,
             };
-            let mut sessions = Sessions::new().take_over_will(TakeOverWill::SessionEnds);
-            sessions
+            let mut clients = Clients::new().take_over_will(TakeOverWill::SessionEnds);
+            clients
                 .on_connect(1, &of(first).with_will("x"), clock.s(0))
                 .unwrap();
-            let admitted = sessions
+            let admitted = clients
                 .on_connect(2, &of(second).with_will("y"), clock.s(1))
                 .unwrap();
             let mut expected = vec!["close 1"];
@@ -211,8 +211,8 @@ fn the_rule_of_the_specification_for_a_takeover() {
         (V5.delay(3), false, true), // expiry 0: the session ends with the connection
         (V5.delay(3), true, true),
     ] {
-        let mut sessions = Sessions::new();
-        sessions
+        let mut clients = Clients::new();
+        clients
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
         let second = Client {
@@ -220,7 +220,7 @@ fn the_rule_of_the_specification_for_a_takeover() {
             ..client
         };
         let actions = short(
-            sessions
+            clients
                 .on_connect(2, &second.without_will(), clock.s(1))
                 .unwrap()
                 .actions,
@@ -228,13 +228,13 @@ fn the_rule_of_the_specification_for_a_takeover() {
         let has_will = actions.contains(&"will x".to_owned());
         assert_eq!(has_will, published, "{client:?} then {second_clean}");
         assert_eq!(
-            wills(&mut sessions, clock.s(1_000_000)),
+            wills(&mut clients, clock.s(1_000_000)),
             [],
             "dropped for good"
         );
         // The displaced connection's end arrives later and must not touch the new one.
-        assert_eq!(short(sessions.on_close(&1, clock.s(2))), [""; 0]);
-        assert_eq!(sessions.connection_of("c"), Some(&2));
+        assert_eq!(short(clients.on_close(&1, clock.s(2))), [""; 0]);
+        assert_eq!(clients.connection_of("c"), Some(&2));
     }
 }
 
@@ -251,26 +251,26 @@ fn the_smaller_of_delay_and_expiry() {
         (3, 3, 3),
         (7, u32::MAX, 7),
     ] {
-        let mut sessions = Sessions::new();
+        let mut clients = Clients::new();
         let client = V5.kept(expiry).delay(delay);
-        sessions
+        clients
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
-        assert_eq!(short(sessions.on_close(&1, clock.s(10))), [""; 0]);
-        assert_eq!(sessions.pending_wills(), 1);
+        assert_eq!(short(clients.on_close(&1, clock.s(10))), [""; 0]);
+        assert_eq!(clients.pending_wills(), 1);
         let expected = [(clock.s(10 + after), "will x".to_owned())];
         assert_eq!(
-            wills(&mut sessions, clock.s(1000)),
+            wills(&mut clients, clock.s(1000)),
             expected,
             "{delay} of {expiry}"
         );
     }
     // Mosquitto waits for the delay here; the session's end comes first.
-    let mut sessions = Sessions::new();
-    sessions
+    let mut clients = Clients::new();
+    clients
         .on_connect(1, &V5.kept(0).delay(5).with_will("x"), clock.s(0))
         .unwrap();
-    assert_eq!(short(sessions.on_close(&1, clock.s(0))), ["will x"]);
+    assert_eq!(short(clients.on_close(&1, clock.s(0))), ["will x"]);
 }
 
 /// Mosquitto's `will-delay-reconnect` and `will-delay-recover`.
@@ -278,19 +278,19 @@ fn the_smaller_of_delay_and_expiry() {
 fn back_within_the_delay() {
     let clock = Clock::start();
     for (clean, expected) in [(false, &[][..]), (true, &["will x"][..])] {
-        let mut sessions = Sessions::new();
+        let mut clients = Clients::new();
         let client = V5.kept(60).delay(3);
-        sessions
+        clients
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
-        assert_eq!(sessions.on_close(&1, clock.s(1)).count(), 0);
+        assert_eq!(clients.on_close(&1, clock.s(1)).count(), 0);
         let again = Client { clean, ..client };
-        let admitted = sessions
+        let admitted = clients
             .on_connect(2, &again.without_will(), clock.s(2))
             .unwrap();
         assert_eq!(admitted.continues, !clean);
         assert_eq!(short(admitted.actions), expected);
-        assert_eq!(wills(&mut sessions, clock.s(1000)), []);
+        assert_eq!(wills(&mut clients, clock.s(1000)), []);
     }
 }
 
@@ -299,13 +299,13 @@ fn back_within_the_delay() {
 fn back_too_late() {
     let clock = Clock::start();
     for (back, session_lives) in [(4, true), (60, true), (61, false), (100, false)] {
-        let mut sessions = Sessions::new();
+        let mut clients = Clients::new();
         let client = V5.kept(60).delay(3);
-        sessions
+        clients
             .on_connect(1, &client.with_will("x"), clock.s(0))
             .unwrap();
-        assert_eq!(sessions.on_close(&1, clock.s(1)).count(), 0);
-        let admitted = sessions
+        assert_eq!(clients.on_close(&1, clock.s(1)).count(), 0);
+        let admitted = clients
             .on_connect(2, &client.without_will(), clock.s(back))
             .unwrap();
         assert_eq!(admitted.continues, session_lives, "back at {back} s");
@@ -318,18 +318,18 @@ fn back_too_late() {
 #[test]
 fn the_new_will_replaces_the_old() {
     let clock = Clock::start();
-    let mut sessions = Sessions::new();
-    sessions
+    let mut clients = Clients::new();
+    clients
         .on_connect(1, &V5.kept(60).delay(3).with_will("old"), clock.s(0))
         .unwrap();
-    assert_eq!(sessions.on_close(&1, clock.s(1)).count(), 0);
-    sessions
+    assert_eq!(clients.on_close(&1, clock.s(1)).count(), 0);
+    clients
         .on_connect(2, &V5.kept(60).delay(9).with_will("new"), clock.s(2))
         .unwrap();
-    assert_eq!(wills(&mut sessions, clock.s(20)), []);
-    assert_eq!(sessions.on_close(&2, clock.s(20)).count(), 0);
+    assert_eq!(wills(&mut clients, clock.s(20)), []);
+    assert_eq!(clients.on_close(&2, clock.s(20)).count(), 0);
     assert_eq!(
-        wills(&mut sessions, clock.s(1000)),
+        wills(&mut clients, clock.s(1000)),
         [(clock.s(29), "will new".to_owned())]
     );
 }
@@ -346,22 +346,22 @@ fn rabbitmqs_four_takeovers() {
         ("c", 3, true),
         ("d", 9, false),
     ] {
-        let mut sessions = Sessions::new();
-        sessions
+        let mut clients = Clients::new();
+        clients
             .on_connect(1, &V5.kept(60).delay(delay).with_will("x"), clock.s(0))
             .unwrap();
         let second = Client {
             clean,
             ..V5.kept(60)
         };
-        let actions = sessions
+        let actions = clients
             .on_connect(2, &second.without_will(), clock.s(1))
             .unwrap()
             .actions;
         if short(actions).contains(&"will x".to_owned()) {
             published.push(id);
         }
-        assert_eq!(wills(&mut sessions, clock.s(1000)), []);
+        assert_eq!(wills(&mut clients, clock.s(1000)), []);
     }
     assert_eq!(published, ["a", "c"]);
 }
@@ -376,15 +376,15 @@ fn takeover_between_versions() {
         (V4, V4, &["close 1"]),
         (V5, V5, &["send 1", "close 1"]),
     ] {
-        let mut sessions = Sessions::new();
-        sessions
+        let mut clients = Clients::new();
+        clients
             .on_connect(1, &first.without_will(), clock.s(0))
             .unwrap();
-        let admitted = sessions
+        let admitted = clients
             .on_connect(2, &second.without_will(), clock.s(1))
             .unwrap();
         assert_eq!(short(admitted.actions), expected);
-        assert_eq!(sessions.connected(), 1);
+        assert_eq!(clients.connected(), 1);
     }
 }
 
@@ -398,31 +398,31 @@ fn a_disconnect_changes_the_expiry() {
         bye
     };
     for (expiry, after) in [(2, 2), (1000, 5)] {
-        let mut sessions = Sessions::new();
-        sessions
+        let mut clients = Clients::new();
+        clients
             .on_connect(1, &V5.kept(60).delay(5).with_will("x"), clock.s(0))
             .unwrap();
-        let now = sessions.on_disconnect(&1, &bye(expiry), clock.s(0));
+        let now = clients.on_disconnect(&1, &bye(expiry), clock.s(0));
         assert_eq!(now.unwrap().count(), 0);
         assert_eq!(
-            wills(&mut sessions, clock.s(100)),
+            wills(&mut clients, clock.s(100)),
             [(clock.s(after), "will x".to_owned())]
         );
     }
-    let mut sessions = Sessions::new();
-    sessions
+    let mut clients = Clients::new();
+    clients
         .on_connect(1, &V5.kept(60).delay(5).with_will("x"), clock.s(0))
         .unwrap();
     assert_eq!(
-        short(sessions.on_disconnect(&1, &bye(0), clock.s(0)).unwrap()),
+        short(clients.on_disconnect(&1, &bye(0), clock.s(0)).unwrap()),
         ["will x"]
     );
 
-    let mut sessions = Sessions::new();
-    sessions
+    let mut clients = Clients::new();
+    clients
         .on_connect(1, &V5.delay(5).with_will("x"), clock.s(0))
         .unwrap();
-    let error = sessions.on_disconnect(&1, &bye(9), clock.s(0)).unwrap_err();
+    let error = clients.on_disconnect(&1, &bye(9), clock.s(0)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "DISCONNECT: a session expiry where CONNECT had none, at byte 0 \
@@ -430,56 +430,53 @@ fn a_disconnect_changes_the_expiry() {
     );
     assert_eq!(error.reason(), 0x82);
     // Nothing changed: the protocol error closes the connection, and publishes the will.
-    assert_eq!(short(sessions.on_close(&1, clock.s(0))), ["will x"]);
+    assert_eq!(short(clients.on_close(&1, clock.s(0))), ["will x"]);
 }
 
 #[test]
 fn a_connection_connects_once() {
     let clock = Clock::start();
-    let mut sessions = Sessions::new();
-    sessions
+    let mut clients = Clients::new();
+    clients
         .on_connect(1, &V5.with_will("x"), clock.s(0))
         .unwrap();
-    let error = sessions
+    let error = clients
         .on_connect(1, &V5.with_will("y"), clock.s(0))
         .unwrap_err();
     assert_eq!(
         error.to_string(),
         "CONNECT: a second CONNECT on one connection, at byte 0 (MQTT 5 [MQTT-3.1.0-2])",
     );
-    assert_eq!(short(sessions.on_close(&1, clock.s(0))), ["will x"]);
+    assert_eq!(short(clients.on_close(&1, clock.s(0))), ["will x"]);
 }
 
 /// Clients that the broker gave no identifier do not displace each other, and have their wills.
 #[test]
 fn clients_without_an_identifier() {
     let clock = Clock::start();
-    let mut sessions = Sessions::new();
+    let mut clients = Clients::new();
     let mut nameless = Connect::new(Version::V3_1_1, "");
     nameless.will = Some(Will::new("t", Bytes::from_static(b"x")));
     for connection in 1..=3 {
-        let admitted = sessions
+        let admitted = clients
             .on_connect(connection, &nameless, clock.s(0))
             .unwrap();
         assert_eq!(admitted.actions.count(), 0);
     }
-    assert_eq!(sessions.connected(), 3);
-    assert_eq!(sessions.connection_of(""), None);
-    assert_eq!(sessions.on_close(&2, clock.s(1)).count(), 1);
-    assert_eq!(sessions.connected(), 2);
+    assert_eq!(clients.connected(), 3);
+    assert_eq!(clients.connection_of(""), None);
+    assert_eq!(clients.on_close(&2, clock.s(1)).count(), 1);
+    assert_eq!(clients.connected(), 2);
 }
 
 #[test]
 fn unknown_connections_are_ignored() {
     let clock = Clock::start();
-    let mut sessions = Sessions::<u32>::new();
-    assert_eq!(sessions.on_close(&7, clock.s(0)).count(), 0);
+    let mut clients = Clients::<u32>::new();
+    assert_eq!(clients.on_close(&7, clock.s(0)).count(), 0);
     let bye = Disconnect::default();
     assert_eq!(
-        sessions
-            .on_disconnect(&7, &bye, clock.s(0))
-            .unwrap()
-            .count(),
+        clients.on_disconnect(&7, &bye, clock.s(0)).unwrap().count(),
         0
     );
 }
@@ -488,25 +485,25 @@ fn unknown_connections_are_ignored() {
 #[test]
 fn many_delayed_wills() {
     let clock = Clock::start();
-    let mut sessions = Sessions::new();
+    let mut clients = Clients::new();
     for n in 0..100_000_u32 {
         let mut connect = V5.kept(u32::MAX).delay(1 + n * 7919 % 5000).with_will("x");
         connect.client_id = format!("c{n}");
-        sessions.on_connect(n, &connect, clock.s(0)).unwrap();
-        assert_eq!(sessions.on_close(&n, clock.s(0)).count(), 0);
+        clients.on_connect(n, &connect, clock.s(0)).unwrap();
+        assert_eq!(clients.on_close(&n, clock.s(0)).count(), 0);
     }
-    assert_eq!(sessions.pending_wills(), 100_000);
+    assert_eq!(clients.pending_wills(), 100_000);
     let (mut last, mut count) = (clock.s(0), 0);
-    while let Some(due) = sessions.poll_timeout() {
+    while let Some(due) = clients.poll_timeout() {
         assert!(due >= last);
         last = due;
-        while let Some(action) = sessions.handle_timeout(due) {
+        while let Some(action) = clients.handle_timeout(due) {
             assert!(matches!(action, Action::Publish { .. }));
             count += 1;
         }
     }
     assert_eq!((count, last), (100_000, clock.s(5000)));
-    assert_eq!((sessions.connected(), sessions.pending_wills()), (0, 0));
+    assert_eq!((clients.connected(), clients.pending_wills()), (0, 0));
 }
 
 /// One client as the rules see it, in a list that is searched from end to end.
@@ -631,7 +628,7 @@ proptest! {
     #[test]
     fn agrees_with_a_naive_model(steps in prop::collection::vec(any_step(), 1..60)) {
         let clock = Clock::start();
-        let mut sessions = Sessions::new();
+        let mut clients = Clients::new();
         let mut model = Model { clients: Vec::new(), out: Vec::new() };
         let (mut now, mut connections, mut number) = (0_u64, 0_u32, 0_u32);
         for step in steps {
@@ -651,7 +648,7 @@ proptest! {
                         None => client.without_will(),
                     };
                     connect.client_id = format!("c{id}");
-                    let admitted = sessions.on_connect(connections, &connect, clock.s(now)).unwrap();
+                    let admitted = clients.on_connect(connections, &connect, clock.s(now)).unwrap();
                     ours.extend(admitted.actions);
                     let new = Naive {
                         id,
@@ -666,22 +663,22 @@ proptest! {
                 Step::Disconnect { which, reason } => {
                     let connection = connections.saturating_sub(which as u32);
                     let bye = Disconnect::new(reason);
-                    ours.extend(sessions.on_disconnect(&connection, &bye, clock.s(now)).unwrap());
+                    ours.extend(clients.on_disconnect(&connection, &bye, clock.s(now)).unwrap());
                     model.close(connection, now, reason == 0);
                 }
                 Step::Close { which } => {
                     let connection = connections.saturating_sub(which as u32);
-                    ours.extend(sessions.on_close(&connection, clock.s(now)));
+                    ours.extend(clients.on_close(&connection, clock.s(now)));
                     model.close(connection, now, false);
                 }
                 Step::Wait(seconds) => {
                     now += seconds;
                     model.tick(now);
-                    while let Some(action) = sessions.handle_timeout(clock.s(now)) {
+                    while let Some(action) = clients.handle_timeout(clock.s(now)) {
                         ours.push(action);
                     }
                     let next = model.clients.iter().filter_map(|c| c.due).min();
-                    prop_assert_eq!(sessions.poll_timeout(), next.map(|at| clock.s(at)));
+                    prop_assert_eq!(clients.poll_timeout(), next.map(|at| clock.s(at)));
                 }
             }
             let word = |action: &Action<u32>| match action {
@@ -700,8 +697,8 @@ proptest! {
             }
             prop_assert_eq!(ours, theirs);
             let connected = model.clients.iter().filter(|c| c.connection.is_some()).count();
-            prop_assert_eq!(sessions.connected(), connected);
-            prop_assert_eq!(sessions.pending_wills(), model.clients.len() - connected);
+            prop_assert_eq!(clients.connected(), connected);
+            prop_assert_eq!(clients.pending_wills(), model.clients.len() - connected);
         }
     }
 }

@@ -1,143 +1,41 @@
-//! [`Sessions`]: who takes over whom, and which will is due when.
+//! [`Clients`]: who takes over whom, and which will is due when.
 //!
 //! A broker's register of its connections by client identifier. It stores and routes nothing else:
 //! subscriptions, messages and sessions without a connection are the broker's own.
+
+mod action;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::BytesMut;
 
 use super::packet::rule;
 use super::{Connect, Disconnect, MqttError, PacketType, Version, Will, reason};
-use crate::time::{later, reached};
+use crate::time::{Newest, later, reached};
+
+pub use action::{Action, Actions, Admitted};
 
 /// When the will of a connection that is taken over is published at once.
-///
-/// ```
-/// # use liveness::mqtt::{Sessions, TakeOverWill};
-/// let sessions = Sessions::<u64>::new().take_over_will(TakeOverWill::SessionEnds);
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(clippy::exhaustive_enums, reason = "the rule or the habit: closed")]
 pub enum TakeOverWill {
     /// When it has no delay, or the take-over ends its session: section 3.1.4 of MQTT 5 and
-    /// [MQTT-3.1.2-8] of 3.1.1, where a will has no delay. A delayed will of a session that goes on is
-    /// dropped ([MQTT-3.1.3-9] of MQTT 5).
+    /// [MQTT-3.1.2-8] of 3.1.1, where a will has no delay. A delayed will of a session that goes on
+    /// is dropped ([MQTT-3.1.3-9] of MQTT 5).
     #[default]
     ConnectionCloses,
-    /// Only when the take-over ends its session, as Mosquitto's tests have it for all versions; of a
-    /// session that goes on it is dropped.
+    /// Only when the take-over ends its session, as in Mosquitto's tests for all versions. The will
+    /// of a session that goes on is dropped.
     SessionEnds,
-}
-
-/// What to do, in this order.
-///
-/// ```
-/// # use liveness::mqtt::Action;
-/// fn act(action: Action<u64>) -> String {
-///     match action {
-///         Action::Send { connection, bytes } => format!("{connection}: {bytes:?}"),
-///         Action::Close { connection } => format!("{connection}: close"),
-///         Action::Publish { client_id, will } => format!("{client_id} is gone: {}", will.topic),
-///     }
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "send, close, publish: a closed sum that every broker must match in full"
-)]
-pub enum Action<C> {
-    /// Send these bytes over this connection.
-    Send {
-        /// The connection.
-        connection: C,
-        /// One whole packet.
-        bytes: Bytes,
-    },
-    /// Close this connection, which is forgotten already: its end need not be reported, and is ignored
-    /// if it is.
-    Close {
-        /// The connection.
-        connection: C,
-    },
-    /// Publish this will.
-    Publish {
-        /// Whose will it was.
-        client_id: Arc<str>,
-        /// The will.
-        will: Box<Will>,
-    },
-}
-
-/// The actions that one call led to: an iterator of at most three.
-///
-/// ```
-/// # use std::time::Instant;
-/// # use liveness::mqtt::{Connect, Sessions, Version};
-/// # let now = Instant::now();
-/// let mut sessions = Sessions::new();
-/// let admitted = sessions.on_connect(1, &Connect::new(Version::V5, "meter 7"), now)?;
-/// assert_eq!(admitted.actions.count(), 0);
-/// # Ok::<(), liveness::mqtt::MqttError>(())
-/// ```
-#[derive(Debug, Clone)]
-#[must_use = "actions do nothing until they are carried out"]
-pub struct Actions<C> {
-    send: Option<Action<C>>,
-    close: Option<Action<C>>,
-    publish: Option<Action<C>>,
-}
-
-impl<C> Actions<C> {
-    const fn none() -> Self {
-        Self {
-            send: None,
-            close: None,
-            publish: None,
-        }
-    }
-}
-
-impl<C> Iterator for Actions<C> {
-    type Item = Action<C>;
-
-    fn next(&mut self) -> Option<Action<C>> {
-        let send = self.send.take();
-        send.or_else(|| self.close.take())
-            .or_else(|| self.publish.take())
-    }
-}
-
-/// What became of a CONNECT.
-///
-/// ```
-/// # use std::time::Instant;
-/// # use liveness::mqtt::{Connect, Sessions, Version};
-/// # let now = Instant::now();
-/// # let mut sessions = Sessions::new();
-/// let admitted = sessions.on_connect(1, &Connect::new(Version::V5, "meter 7"), now)?;
-/// assert!(!admitted.continues);
-/// # Ok::<(), liveness::mqtt::MqttError>(())
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Admitted<C> {
-    /// Whether the session of the connection that was taken over, or whose will was pending, goes on
-    /// in this one: the CONNACK then says Session Present. `false` says nothing about sessions without
-    /// a connection and without a pending will, which only the broker knows.
-    pub continues: bool,
-    /// What to do, before the CONNACK.
-    pub actions: Actions<C>,
 }
 
 /// A client that is connected, or whose will is pending.
 #[derive(Debug, Clone)]
 struct Client<C> {
-    /// Empty for a client without an identifier, which nobody can take over.
+    /// Empty for a client without an identifier, which cannot be taken over.
     id: Arc<str>,
     connection: Option<C>,
     version: Version,
@@ -155,68 +53,80 @@ type Slot = usize;
 
 /// Take-over and wills of a broker's clients.
 ///
-/// `C` is how the broker names its connections: any key that is not used again while the register
-/// knows it. Report each CONNECT that is accepted, each DISCONNECT from a client, and each connection
-/// that ended, for whatever reason; carry out the actions in their order.
+/// `C` is the broker's name of a connection: any key that is not used again while the register
+/// knows it. Report each accepted CONNECT, each DISCONNECT from a client, and each end of a
+/// connection, for whatever reason. Carry out the actions in their order.
 ///
-/// * **Take-over**: a second connection with the same client identifier displaces the first, which
-///   gets a DISCONNECT 0x8E if it speaks version 5, and is closed ([MQTT-3.1.4-3] of MQTT 5,
+/// * **Take-over**: a second connection with the same client identifier displaces the first. That
+///   one gets a DISCONNECT 0x8E if it speaks version 5, and is closed ([MQTT-3.1.4-3] of MQTT 5,
 ///   [MQTT-3.1.4-2] of 3.1.1).
-/// * **Wills** are published on every end but a DISCONNECT with reason 0: when the connection is lost,
-///   when it expires, after a protocol error, on a take-over ([`TakeOverWill`]), after DISCONNECT 0x04.
-/// * **Delayed** wills wait for the smaller of Will Delay and Session Expiry ([MQTT-3.1.2-8] of MQTT
-///   5). A client that is back before that with Clean Start 0 gets no will published
-///   ([MQTT-3.1.3-9] of MQTT 5); one that is back with Clean Start 1 has ended its old session, so the will is
-///   published at once.
+/// * **Wills** are published on every end but a DISCONNECT with reason 0: when the connection is
+///   lost, when it expires, after a protocol error, on a take-over ([`TakeOverWill`]), after
+///   DISCONNECT 0x04.
+/// * **Delayed** wills wait for the smaller of Will Delay and Session Expiry ([MQTT-3.1.2-8] of
+///   MQTT 5). If the client is back before that with Clean Start 0, no will is published
+///   ([MQTT-3.1.3-9] of MQTT 5). If it is back with Clean Start 1, the old session has ended and
+///   the will is published at once.
 ///
 /// It keeps one entry for a client that is connected or whose will is pending, and none for others.
 /// Each operation costs a few hash lookups, and for a delayed will a step in an ordered tree.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use liveness::mqtt::{Action, Connect, Sessions, Version, Will};
+/// use liveness::mqtt::{Action, Clients, Connect, Disconnect, Version, Will, reason};
 ///
 /// let start = Instant::now();
-/// let mut sessions = Sessions::new();
+/// let mut clients = Clients::new();
 /// let mut connect = Connect::new(Version::V5, "meter 7");
+/// connect.clean_start = false;
 /// connect.session_expiry = 3600;
 /// let mut will = Will::new("meters/7", "gone");
 /// will.delay = 10;
 /// connect.will = Some(will);
-/// sessions.on_connect("socket 1", &connect, start)?;
+/// clients.on_connect("socket 1", &connect, start)?;
+///
+/// // A second connection takes over.
+/// let admitted = clients.on_connect("socket 2", &connect, start)?;
+/// assert!(admitted.continues);
+/// let actions: Vec<_> = admitted.actions.collect();
+/// let bytes = vec![0xe0, 0x01, reason::SESSION_TAKEN_OVER].into();
+/// let send = Action::Send { connection: "socket 1", bytes };
+/// assert_eq!(actions, [send, Action::Close { connection: "socket 1" }]);
+/// assert_eq!(clients.connection_of("meter 7"), Some(&"socket 2"));
 ///
 /// // The connection breaks: nothing is published for ten seconds.
-/// assert_eq!(sessions.on_close(&"socket 1", start).count(), 0);
-/// let due = sessions.poll_timeout().unwrap();
+/// assert_eq!(clients.on_close(&"socket 2", start).count(), 0);
+/// let due = clients.poll_timeout().unwrap();
 /// assert_eq!(due, start + Duration::from_secs(10));
-/// let action = sessions.handle_timeout(due);
+/// let action = clients.handle_timeout(due);
 /// assert!(matches!(action, Some(Action::Publish { will, .. }) if will.topic == "meters/7"));
+///
+/// // A normal end has no will.
+/// clients.on_connect("socket 3", &connect, due)?;
+/// let bye = Disconnect::new(reason::NORMAL);
+/// assert_eq!(clients.on_disconnect(&"socket 3", &bye, due)?.count(), 0);
+/// assert_eq!((clients.connected(), clients.pending_wills()), (0, 0));
 /// # Ok::<(), liveness::mqtt::MqttError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Sessions<C> {
+pub struct Clients<C> {
     clients: Vec<Option<Client<C>>>,
     free: Vec<Slot>,
     by_id: HashMap<Arc<str>, Slot>,
     by_connection: HashMap<C, Slot>,
     pending: BTreeSet<(Instant, Slot)>,
-    newest: Option<Instant>,
+    newest: Option<Newest>,
     take_over_will: TakeOverWill,
 }
 
-impl<C: Clone + Eq + Hash> Default for Sessions<C> {
+impl<C: Clone + Eq + Hash> Default for Clients<C> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<C: Clone + Eq + Hash> Sessions<C> {
+impl<C: Clone + Eq + Hash> Clients<C> {
     /// A register without clients.
-    ///
-    /// ```
-    /// # use liveness::mqtt::Sessions;
-    /// assert_eq!(Sessions::<u64>::new().connected(), 0);
-    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -230,13 +140,8 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
         }
     }
 
-    /// When the will of a connection that is taken over is published at once. Default
+    /// Sets when the will of a connection that is taken over is published. Default
     /// [`TakeOverWill::ConnectionCloses`].
-    ///
-    /// ```
-    /// # use liveness::mqtt::{Sessions, TakeOverWill};
-    /// let like_mosquitto = Sessions::<u64>::new().take_over_will(TakeOverWill::SessionEnds);
-    /// ```
     #[must_use]
     pub fn take_over_will(mut self, rule: TakeOverWill) -> Self {
         self.take_over_will = rule;
@@ -245,31 +150,12 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
 
     /// A CONNECT was accepted over `connection` at `now`.
     ///
-    /// A client without an identifier gets one from the broker: put it into `connect` first. One that
-    /// stays empty is nobody's, and two of those do not displace each other.
+    /// A client without an identifier gets one from the broker: put it into `connect` first.
+    /// Clients with an empty identifier do not displace each other.
     ///
     /// # Errors
     /// [`MqttError::Broken`] when this connection has sent a CONNECT before ([MQTT-3.1.0-2] of both
-    /// versions). Nothing changes then; close it, and report that.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::mqtt::{Action, Connect, Sessions, Version};
-    /// # let now = Instant::now();
-    /// let mut sessions = Sessions::new();
-    /// let connect = Connect::new(Version::V5, "meter 7");
-    /// sessions.on_connect("old", &connect, now)?;
-    /// let actions: Vec<_> = sessions.on_connect("new", &connect, now)?.actions.collect();
-    /// let taken_over = bytes::Bytes::from_static(&[0xe0, 0x01, 0x8e]);
-    /// assert_eq!(
-    ///     actions,
-    ///     [
-    ///         Action::Send { connection: "old", bytes: taken_over },
-    ///         Action::Close { connection: "old" },
-    ///     ],
-    /// );
-    /// # Ok::<(), liveness::mqtt::MqttError>(())
-    /// ```
+    /// versions). Nothing changes then. Close the connection, and report the end.
     pub fn on_connect(
         &mut self,
         connection: C,
@@ -298,29 +184,14 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
         Ok(admitted)
     }
 
-    /// `connection` sent a DISCONNECT at `now`: with reason 0 its will is discarded ([MQTT-3.1.2-10] of
-    /// MQTT 5, [MQTT-3.14.4-3] of 3.1.1), with any other it is published, now or after its delay.
-    /// Close the connection; that need not be reported any more.
+    /// `connection` sent a DISCONNECT at `now`. With reason 0 its will is discarded
+    /// ([MQTT-3.1.2-10] of MQTT 5, [MQTT-3.14.4-3] of 3.1.1), with any other it is published, now
+    /// or after its delay. Close the connection; the end need not be reported.
     ///
     /// # Errors
     /// [`MqttError::Broken`] for a session expiry above zero where the CONNECT had none: a protocol
-    /// error. Nothing changes then; answer with reason 0x82, close, and report that, and the will is
+    /// error. Nothing changes then. Answer with reason 0x82, close, and report the end: the will is
     /// published as after any protocol error.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::mqtt::{Connect, Disconnect, Sessions, Version, Will, reason};
-    /// # let now = Instant::now();
-    /// # let mut sessions = Sessions::new();
-    /// let mut connect = Connect::new(Version::V5, "meter 7");
-    /// connect.will = Some(Will::new("meters/7", "gone"));
-    /// sessions.on_connect(1, &connect, now)?;
-    /// assert_eq!(sessions.on_disconnect(&1, &Disconnect::new(reason::NORMAL), now)?.count(), 0);
-    ///
-    /// sessions.on_connect(2, &connect, now)?;
-    /// assert_eq!(sessions.on_disconnect(&2, &Disconnect::new(reason::WITH_WILL), now)?.count(), 1);
-    /// # Ok::<(), liveness::mqtt::MqttError>(())
-    /// ```
     pub fn on_disconnect(
         &mut self,
         connection: &C,
@@ -350,21 +221,8 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
         Ok(self.on_close(connection, now))
     }
 
-    /// `connection` ended at `now`, and no DISCONNECT was reported: it was lost, it expired, or it was
-    /// closed for an error. An unknown one is ignored, so every end may be reported.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::mqtt::{Action, Connect, Sessions, Version, Will};
-    /// # let now = Instant::now();
-    /// # let mut sessions = Sessions::new();
-    /// let mut connect = Connect::new(Version::V3_1_1, "meter 7");
-    /// connect.will = Some(Will::new("meters/7", "gone"));
-    /// sessions.on_connect(1, &connect, now)?;
-    /// assert!(matches!(sessions.on_close(&1, now).next(), Some(Action::Publish { .. })));
-    /// assert_eq!(sessions.on_close(&1, now).next(), None);
-    /// # Ok::<(), liveness::mqtt::MqttError>(())
-    /// ```
+    /// `connection` ended at `now` without DISCONNECT: it was lost, it expired, or it was closed
+    /// for an error. An unknown one is ignored, so every end may be reported.
     pub fn on_close(&mut self, connection: &C, now: Instant) -> Actions<C> {
         let now = self.advance(now);
         let mut actions = Actions::none();
@@ -395,25 +253,15 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
         actions
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next: when the first delayed will is due;
-    /// `None` for never.
-    ///
-    /// ```
-    /// # use liveness::mqtt::Sessions;
-    /// assert_eq!(Sessions::<u64>::new().poll_timeout(), None);
-    /// ```
+    /// When to call [`handle_timeout`](Self::handle_timeout) next: when the first delayed will is
+    /// due. `None` for never.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.pending.first().map(|&(due, _)| due)
     }
 
-    /// Time has moved to `now`: the next will that is due. Call it until it returns `None`.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::mqtt::Sessions;
-    /// assert_eq!(Sessions::<u64>::new().handle_timeout(Instant::now()), None);
-    /// ```
+    /// Time has moved to `now`. It returns the next will that is due. Call it until it returns
+    /// `None`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Action<C>> {
         let now = self.advance(now);
         let &(due, slot) = self.pending.first()?;
@@ -424,41 +272,18 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
     }
 
     /// How many clients are connected.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::mqtt::{Connect, Sessions, Version};
-    /// # let mut sessions = Sessions::new();
-    /// sessions.on_connect(1, &Connect::new(Version::V5, "meter 7"), Instant::now())?;
-    /// assert_eq!(sessions.connected(), 1);
-    /// # Ok::<(), liveness::mqtt::MqttError>(())
-    /// ```
     #[must_use]
     pub fn connected(&self) -> usize {
         self.by_connection.len()
     }
 
     /// How many wills wait for their delay.
-    ///
-    /// ```
-    /// # use liveness::mqtt::Sessions;
-    /// assert_eq!(Sessions::<u64>::new().pending_wills(), 0);
-    /// ```
     #[must_use]
     pub fn pending_wills(&self) -> usize {
         self.pending.len()
     }
 
     /// The connection of a client, while it has one.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::mqtt::{Connect, Sessions, Version};
-    /// # let mut sessions = Sessions::new();
-    /// sessions.on_connect(1, &Connect::new(Version::V5, "meter 7"), Instant::now())?;
-    /// assert_eq!(sessions.connection_of("meter 7"), Some(&1));
-    /// # Ok::<(), liveness::mqtt::MqttError>(())
-    /// ```
     #[must_use]
     pub fn connection_of(&self, client_id: &str) -> Option<&C> {
         let &slot = self.by_id.get(client_id)?;
@@ -466,16 +291,14 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
     }
 
     fn advance(&mut self, now: Instant) -> Instant {
-        let newest = self.newest.map_or(now, |newest| newest.max(now));
-        self.newest = Some(newest);
-        newest
+        self.newest.get_or_insert(Newest::new(now)).advance(now)
     }
 
     fn client_mut(&mut self, slot: Slot) -> Option<&mut Client<C>> {
         self.clients.get_mut(slot)?.as_mut()
     }
 
-    /// What happens to a client that is removed, when `connect` comes with its identifier.
+    /// The consequences for a removed client, whose identifier comes with `connect`.
     fn displace(
         &self,
         earlier: Client<C>,
@@ -484,17 +307,20 @@ impl<C: Clone + Eq + Hash> Sessions<C> {
         admitted: &mut Admitted<C>,
     ) {
         let is_connected = earlier.connection.is_some();
-        // A session without expiry ends with its connection, this very moment.
+        // A session without expiry ends with its connection, which is now.
         let ends = connect.clean_start
             || is_connected && earlier.session_expiry == 0
             || earlier.has_ended(now);
         admitted.continues = !ends;
         let actions = &mut admitted.actions;
         if let Some(connection) = earlier.connection.clone() {
-            if earlier.version == Version::V5 {
+            let mut bytes = BytesMut::new();
+            let bye = Disconnect::new(reason::SESSION_TAKEN_OVER);
+            // Before version 5 there is no such packet.
+            if bye.encode(earlier.version, &mut bytes).is_ok() {
                 actions.send = Some(Action::Send {
                     connection: connection.clone(),
-                    bytes: Bytes::from_static(&[0xe0, 0x01, reason::SESSION_TAKEN_OVER]),
+                    bytes: bytes.freeze(),
                 });
             }
             actions.close = Some(Action::Close { connection });
