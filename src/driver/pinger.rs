@@ -149,10 +149,11 @@ impl<R: Runtime, X> Pinger<R, X> {
         self.driver.is_due()
     }
 
-    /// Whether [`poll_judge`](Self::poll_judge) would find nothing new.
+    /// Whether [`poll_judge`](Self::poll_judge) would find nothing new, once what moved below is noted.
     #[inline]
-    pub(crate) fn is_asleep(&self, half: Half, cx: &Context<'_>) -> bool {
-        self.below.is_none() && self.driver.is_asleep() && self.tasks.knows(half, cx.waker())
+    pub(crate) fn is_asleep(&mut self, half: Half, cx: &Context<'_>) -> bool {
+        self.look_below(half);
+        self.driver.is_asleep() && self.tasks.knows(half, cx.waker())
     }
 
     // What comes in.

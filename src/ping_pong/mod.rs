@@ -19,6 +19,7 @@ pub use protocol::{Inbound, Protocol};
 use crate::driver::{Activity, Pinger};
 use crate::error::ConfigError;
 use crate::flood::{FloodLimit, Flooded};
+use crate::io::{Framing, Tracked};
 use crate::keepalive::{Bound, Dead, KeepaliveConfig};
 use crate::rt::Runtime;
 use crate::rtt::Rtt;
@@ -125,6 +126,48 @@ where
             pinger: Pinger::new(config, rt)?,
             outbox: Outbox::new(),
         })
+    }
+
+    /// Frames `socket` with `codec` and keeps it alive, its bytes [counted](Self::with_activity):
+    /// a message that takes minutes to arrive is no silence, and one that takes minutes to leave is
+    /// no write stall.
+    ///
+    /// What frames it is up to the runtime: see [`Framing`].
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "tokio", feature = "tcp"))] {
+    /// use liveness::io::Tracked;
+    /// use liveness::tcp::{Frames, TcpCodec};
+    /// use liveness::{ConfigError, KeepaliveConfig, PingPong, Tokio};
+    /// use tokio::net::TcpStream;
+    /// use tokio_util::codec::Framed;
+    ///
+    /// /// The whole type, for a field of a struct.
+    /// type Connection = PingPong<Framed<Tracked<TcpStream, Tokio>, TcpCodec>, Frames, Tokio>;
+    ///
+    /// fn keep_alive(socket: TcpStream) -> Result<Connection, ConfigError> {
+    ///     PingPong::framed(socket, TcpCodec::new(), Frames::new(), KeepaliveConfig::new(), Tokio)
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work.
+    pub fn framed<S, C>(
+        socket: S,
+        codec: C,
+        protocol: P,
+        config: KeepaliveConfig,
+        rt: R,
+    ) -> Result<Self, ConfigError>
+    where
+        R: Framing<S, C, Framed = T>,
+    {
+        let socket = Tracked::new(socket, rt.clone());
+        let activity = socket.activity();
+        let framed = rt.framed(socket, codec);
+        let stream = Self::new(framed, protocol, config, rt)?;
+        Ok(stream.with_activity(activity))
     }
 }
 
