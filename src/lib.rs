@@ -139,6 +139,7 @@ pub mod mqtt;
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod test_util;
 
+pub use driver::{Gone, Handle};
 pub use error::{ConfigError, DecodeError};
 pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
@@ -147,6 +148,12 @@ pub use keepalive::{Bound, Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEve
 pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Identity, Payload};
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};
+
+/// The ends of a [`PingPong`] that a task of its own drives: see [`PingPong::drive`].
+pub mod drive {
+    pub use crate::ping_pong::{Drive, Receiver, SendError, Sender};
+}
+
 pub use rt::Runtime;
 #[cfg(feature = "smol")]
 #[cfg_attr(docsrs, doc(cfg(feature = "smol")))]

@@ -22,4 +22,4 @@ pub use framing::Framing;
 pub use idle_timeout::IdleTimeout;
 pub use keepalive_stream::KeepaliveStream;
 pub use track::{IdleEvents, Tracked, track};
-pub use wire::{Incoming, MOST_HELD, Wire};
+pub use wire::{Incoming, MOST_HELD, Stage, Wire};

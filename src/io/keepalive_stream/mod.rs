@@ -15,13 +15,12 @@ use pin_project::pin_project;
 
 use super::adapt::{Futures, Slice};
 use super::wire::Wire;
-use crate::driver::Pinger;
+use crate::driver::Handle;
 use crate::error::ConfigError;
+use crate::flood::FloodLimit;
 use crate::keepalive::{Bound, Dead, KeepaliveConfig};
 use crate::rt::Runtime;
 use crate::rtt::Rtt;
-use inbox::Inbox;
-use outbox::Outbox;
 use state::State;
 
 /// A byte stream (`AsyncRead + AsyncWrite`) that is kept alive below the library that uses it, or
@@ -104,13 +103,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work.
     pub fn new(io: S, wire: W, config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
-        let state = State {
-            wire,
-            pinger: Pinger::new(config, rt)?,
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            failed: None,
-        };
+        let state = State::new(wire, config, rt)?;
         Ok(Self { io, state })
     }
 
@@ -124,6 +117,28 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     #[must_use]
     pub fn dead(&self) -> Option<Dead> {
         self.state.pinger.keepalive().dead()
+    }
+
+    /// What the stream knows of its peer, readable from anywhere: after a split, and when the stream
+    /// belongs to a library. Its state is allocated by the first call.
+    pub fn handle(&mut self) -> Handle {
+        let beating = self.state.is_beating();
+        self.state.pinger.handle(beating)
+    }
+
+    /// Whether pings can be put in: the [`Wire`] is [open](super::Stage::Open), and the stream is too.
+    #[must_use]
+    pub fn is_beating(&self) -> bool {
+        self.state.is_beating()
+    }
+
+    /// How many pings the peer may send before the stream ends. Default
+    /// [`FloodLimit::DEFAULT`](crate::flood::FloodLimit::DEFAULT). Only those count that the [`Wire`]
+    /// takes out and answers.
+    #[must_use]
+    pub fn flood_limit(mut self, limit: FloodLimit) -> Self {
+        self.state.pinger.limit_pings(limit);
+        self
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
