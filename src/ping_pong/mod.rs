@@ -185,6 +185,29 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
         self
     }
 
+    /// What the socket's send buffer holds at most, in bytes: see
+    /// [`Keepalive::set_send_buffer`](crate::Keepalive::set_send_buffer). With feature `tcp`,
+    /// `SendQueue::apply` returns it.
+    pub fn set_send_buffer(&mut self, bytes: u64) {
+        self.pinger.set_send_buffer(bytes);
+    }
+
+    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged: the
+    /// kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind an upload
+    /// is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its answer is due
+    /// from then on.
+    ///
+    /// It is asked only while a ping stands behind other bytes, at most once a poll and about sixteen
+    /// times an interval. It must not block.
+    #[must_use]
+    pub fn with_send_queue(
+        mut self,
+        queue: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.pinger.ask_queue(queue);
+        self
+    }
+
     /// How many pings the peer may send before the stream ends with [`Error::Flooded`]. Default
     /// [`FloodLimit::DEFAULT`]; [`FloodLimit::OFF`] takes any number.
     #[must_use]

@@ -14,7 +14,7 @@ use super::*;
 use liveness::test_util::{ByteEnd, bytes};
 
 /// Frames of bytes of which the first tells the kind.
-struct Frames;
+pub(super) struct Frames;
 
 impl Protocol for Frames {
     type Message = Bytes;
@@ -41,7 +41,7 @@ impl Protocol for Frames {
 }
 
 /// Gives out what it takes in.
-struct Codec(LengthDelimitedCodec);
+pub(super) struct Codec(pub(super) LengthDelimitedCodec);
 
 impl Decoder for Codec {
     type Item = Bytes;
