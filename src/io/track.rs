@@ -57,7 +57,8 @@ pub fn track<S, R: Runtime>(io: S, config: IdleConfig, rt: R) -> (Tracked<S, R>,
     (Tracked { io, notes }, events)
 }
 
-/// A socket whose bytes are counted; made by [`track`].
+/// A socket whose bytes are counted; made by [`track`], or [`new`](Self::new) where nobody wants its
+/// idle events.
 ///
 /// Forwards everything, in futures-io and (feature `tokio`) tokio-io alike: reads into the caller's
 /// buffer untouched, vectored reads and writes, flush, shutdown. Reading and writing is as cancel
@@ -80,6 +81,13 @@ pub struct Tracked<S, R> {
 }
 
 impl<S, R: Runtime> Tracked<S, R> {
+    /// Counts the bytes of `io`, for [`activity`](Self::activity) alone: there are no idle events, and
+    /// no read or write asks a clock.
+    pub fn new(io: S, rt: R) -> Self {
+        let notes = Notes::unwatched(rt);
+        Self { io, notes }
+    }
+
     /// The byte counts, for a message layer above: see
     /// [`PingPong::with_activity`](crate::PingPong::with_activity).
     ///

@@ -351,6 +351,12 @@ impl Facts {
         (self.proved(limits) < question.taken).then_some(question)
     }
 
+    /// Whether a ping was taken, and no flush, byte or word of the kernel shows that it is out.
+    pub(super) fn awaits_departure(&self, limits: &Limits) -> bool {
+        let question = self.open_question(limits);
+        question.is_some_and(|question| !question.out.is_ever())
+    }
+
     pub(super) const fn has_question(&self) -> bool {
         self.question().is_some()
     }
