@@ -103,6 +103,7 @@
 
 // Floor by floor: a module uses those above it in this list and none below (`tests/floors.rs`).
 // The ground: data, numbers, text.
+mod sync;
 mod time;
 mod seq;
 mod error;
@@ -139,6 +140,7 @@ pub mod mqtt;
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod test_util;
 
+pub use driver::{Gone, Handle};
 pub use error::{ConfigError, DecodeError};
 pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
@@ -147,6 +149,12 @@ pub use keepalive::{Bound, Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEve
 pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Identity, Payload};
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};
+
+/// The ends of a [`PingPong`] that a task of its own drives: see [`PingPong::drive`].
+pub mod drive {
+    pub use crate::ping_pong::{Drive, Receiver, SendError, Sender};
+}
+
 pub use rt::Runtime;
 #[cfg(feature = "smol")]
 #[cfg_attr(docsrs, doc(cfg(feature = "smol")))]

@@ -87,6 +87,13 @@ pub(crate) fn verdict(dead: &Dead) {
     let _ = (dead, label);
 }
 
+/// A shell does not beat, and why.
+pub(crate) fn not_beating(reason: &'static str) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "liveness", reason, "not beating");
+    let _ = reason;
+}
+
 /// The cause as a label's value.
 const fn label(cause: Cause) -> &'static str {
     match cause {

@@ -17,12 +17,16 @@
 mod activity;
 mod dating;
 mod end;
+mod handle;
 mod machine;
+#[cfg(all(test, liveness_loom))]
+mod models;
 mod pinger;
 mod quiet;
 mod tasks;
 mod watched;
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -30,13 +34,15 @@ pub use activity::Activity;
 pub(crate) use activity::{Direction, Notes, record};
 pub(crate) use dating::{Dated, Dates, Dating, tick_of};
 pub(crate) use end::End;
+pub(crate) use handle::Teller;
+pub use handle::{Gone, Handle};
 pub(crate) use machine::{Happened, Machine};
 pub(crate) use pinger::{Carrier, Offer, Pinger};
 pub(crate) use quiet::{EitherWay, Quiet};
 pub(crate) use tasks::{BothTasks, Half};
 pub(crate) use watched::Watched;
 
-use crate::rt::{Alarm, Runtime};
+use crate::rt::{Alarm, Bell, Runtime};
 use crate::time::earlier;
 
 /// What a poll has seen of the input.
@@ -152,6 +158,11 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
         let nearer = self.wake_at.is_some_and(|at| !self.alarm.covers(at));
         self.due |= nearer;
         nearer
+    }
+
+    /// The bell, to be rung from elsewhere: the task that polls is woken, and asks the clock again.
+    pub(crate) fn bell(&self) -> Arc<Bell> {
+        self.alarm.bell()
     }
 
     pub(crate) fn disarm(&mut self) {

@@ -8,7 +8,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use super::{Activity, BothTasks, Dating, Driver, End, Half, Seen};
+use super::{Activity, BothTasks, Dating, Driver, End, Half, Handle, Seen, Teller};
 use crate::error::ConfigError;
 use crate::flood::{FloodGuard, FloodLimit, Flooded};
 use crate::keepalive::{Bound, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
@@ -23,8 +23,11 @@ pub(crate) struct Pinger<R: Runtime, X> {
     /// The first that was offered to the transport and not taken.
     blocked: Option<Offer>,
     closing: bool,
+    /// The configuration for when the protocol is ready, until it is.
+    wanted: Option<Box<KeepaliveConfig>>,
     below: Option<Below>,
     flood: FloodGuard,
+    teller: Teller,
     pub(crate) end: End<X>,
 }
 
@@ -79,8 +82,10 @@ impl<R: Runtime, X> Pinger<R, X> {
             tasks: BothTasks::new(),
             blocked: None,
             closing: false,
+            wanted: None,
             below: None,
             flood: FloodGuard::new(FloodLimit::DEFAULT),
+            teller: Teller::default(),
             end: End::Open,
         })
     }
@@ -114,20 +119,71 @@ impl<R: Runtime, X> Pinger<R, X> {
     }
 
     pub(crate) fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
+        config.validate()?;
+        if let Some(wanted) = &mut self.wanted {
+            **wanted = config;
+        }
         let now = self.driver.now();
-        let config = match self.closing {
-            true => config.after_close(),
+        let config = match self.closing || self.wanted.is_some() {
+            true => config.unasked(),
             false => config,
         };
         self.driver.machine.set_config(config, now)?;
         self.driver.notes.set_period(config.shortest(), now);
+        self.teller.on_config(config);
         self.hurry(None);
         Ok(())
+    }
+
+    /// The protocol is not ready: nothing is asked, and plain silence is judged by the same bound.
+    pub(crate) fn wait(&mut self) {
+        if self.wanted.is_none() {
+            let config = self.keepalive().config();
+            self.wanted = Some(Box::new(config));
+            // What is valid stays valid with less asked of it.
+            let _ = self.set_config(config);
+        }
+    }
+
+    /// The protocol is ready, or will never be.
+    pub(crate) fn end_wait(&mut self) {
+        if let Some(wanted) = self.wanted.take() {
+            let _ = self.set_config(*wanted);
+        }
+    }
+
+    /// What the connection knows, readable from anywhere.
+    pub(crate) fn handle(&mut self, beating: bool) -> Handle {
+        let now = self.driver.now();
+        let bell = self.driver.bell();
+        self.teller.handle(&self.driver.machine, beating, bell, now)
+    }
+
+    /// Pings can be sent from now on, or cannot.
+    pub(crate) fn set_beating(&self, beating: bool) {
+        self.teller.on_beating(beating && !self.closing);
+    }
+
+    /// Nobody reads from now on: no silence is judged, and what we promised to send is sent.
+    pub(crate) fn pause(&mut self) {
+        let now = self.driver.now();
+        self.driver.machine.pause(now);
+        self.teller.on_paused(true);
+        self.hurry(None);
+    }
+
+    /// Somebody reads again.
+    pub(crate) fn resume(&mut self) {
+        let now = self.driver.now();
+        self.driver.machine.resume(now);
+        self.teller.on_paused(false);
+        self.hurry(None);
     }
 
     /// From now on nothing is asked; a peer that says nothing any more is dead within the same bound.
     pub(crate) fn close(&mut self) {
         if !std::mem::replace(&mut self.closing, true) {
+            self.teller.on_beating(false);
             // What was valid before stays valid with less asked of it.
             let _ = self.set_config(self.keepalive().config());
         }
@@ -181,6 +237,8 @@ impl<R: Runtime, X> Pinger<R, X> {
         let now = self.driver.now();
         if let Pong::Matched { rtt } = self.driver.machine.on_pong(answers, now) {
             metrics::pong(rtt);
+            self.teller.on_heard(&self.driver.machine);
+            self.teller.on_round_trip(self.driver.machine.rtt());
         }
         self.driver.rearm();
     }
@@ -338,13 +396,17 @@ impl<R: Runtime, X> Pinger<R, X> {
     fn poll_due(&mut self, half: Half, seen: Seen, cx: &Context<'_>) -> Poll<KeepaliveEvent> {
         self.look_below(half);
         self.look_for_room();
+        self.grant_wishes();
         loop {
             let driver = &mut self.driver;
-            let event = ready!(self.tasks.poll(half, cx, |cx| driver.poll_due(seen, cx)));
+            let event = self.tasks.poll(half, cx, |cx| driver.poll_due(seen, cx));
+            self.teller.on_heard(&self.driver.machine);
+            let event = ready!(event);
             match event {
                 KeepaliveEvent::Ping(_) if self.closing => {}
                 KeepaliveEvent::Dead(dead) => {
                     metrics::verdict(&dead);
+                    self.teller.on_dead(dead);
                     return Poll::Ready(event);
                 }
                 _ => return Poll::Ready(event),
@@ -365,6 +427,18 @@ impl<R: Runtime, X> Pinger<R, X> {
         }
         if sent > 0 {
             self.on_bytes(half, usize::try_from(sent).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// What was asked for through a handle is done by the poll that its bell brings.
+    fn grant_wishes(&mut self) {
+        let wishes = self.teller.wishes();
+        if wishes.probe {
+            self.probe_now();
+        }
+        if let Some(config) = wishes.config {
+            // Refused only for what the handle refused.
+            let _ = self.set_config(config);
         }
     }
 

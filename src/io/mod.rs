@@ -20,4 +20,4 @@ pub use crate::driver::Activity;
 pub use idle_timeout::IdleTimeout;
 pub use keepalive_stream::KeepaliveStream;
 pub use track::{IdleEvents, Tracked, track};
-pub use wire::{Incoming, MOST_HELD, Wire};
+pub use wire::{Incoming, MOST_HELD, Stage, Wire};

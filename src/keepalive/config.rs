@@ -276,7 +276,7 @@ impl KeepaliveConfig {
     }
 
     /// Refuses a configuration that cannot work.
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let (floor, cap) = match self.reply_timeout {
             ReplyTimeout::Fixed(fixed) => (fixed, fixed),
             ReplyTimeout::Adaptive { floor, cap } => (floor, cap),
@@ -335,8 +335,9 @@ impl KeepaliveConfig {
         !self.interval.is_zero() && self.ping_when.checks_peer()
     }
 
-    /// The same limits for a connection that is being closed, where nothing can be asked any more.
-    pub(crate) fn after_close(&self) -> Self {
+    /// The same limits for a connection that cannot be asked, not yet or not any more: plain silence is
+    /// judged by the same bound.
+    pub(crate) fn unasked(&self) -> Self {
         let silence = self.detection_bound().map(|bound| bound.quiet);
         let silence = silence.unwrap_or_default();
         let write_stall = match self.write_stall.is_zero() {

@@ -108,6 +108,19 @@ impl fmt::Display for Dead {
 impl Error for Dead {}
 
 impl Dead {
+    /// A verdict for a test of your own: nothing was asked or measured, and the peer was silent for
+    /// the limit. The fields can be assigned.
+    #[must_use]
+    pub const fn new(cause: Cause, limit: Duration) -> Self {
+        Self {
+            cause,
+            limit,
+            silent_for: limit,
+            unanswered: 0,
+            last_rtt: None,
+        }
+    }
+
     /// The verdict inside `error`, however it is wrapped: by [`Error`](crate::Error), by an
     /// [`io::Error`], by the error of a library that holds one, and so on along its
     /// [sources](Error::source). `None` if there is none.

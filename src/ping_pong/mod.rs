@@ -1,6 +1,7 @@
 //! [`PingPong`]: heartbeats, round trips and a verdict on any stream of messages.
 
 mod carrier;
+mod drive;
 mod error;
 mod outbox;
 mod protocol;
@@ -13,10 +14,11 @@ use std::pin::Pin;
 use futures::{Sink, Stream};
 use pin_project::pin_project;
 
+pub use drive::{Drive, Receiver, SendError, Sender};
 pub use error::Error;
 pub use protocol::{Inbound, Protocol};
 
-use crate::driver::{Activity, Pinger};
+use crate::driver::{Activity, Handle, Pinger};
 use crate::error::ConfigError;
 use crate::flood::{FloodLimit, Flooded};
 use crate::keepalive::{Bound, Dead, KeepaliveConfig};
@@ -181,6 +183,19 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     #[must_use]
     pub fn dead(&self) -> Option<Dead> {
         self.pinger.keepalive().dead()
+    }
+
+    /// What the stream knows of its peer, readable from anywhere: after a split, and when the stream
+    /// belongs to other code. Its state is allocated by the first call.
+    pub fn handle(&mut self) -> Handle {
+        let beating = self.is_beating();
+        self.pinger.handle(beating)
+    }
+
+    /// Whether pings can be sent: the stream is open in both directions.
+    #[must_use]
+    pub const fn is_beating(&self) -> bool {
+        self.pinger.end.is_open() && !self.pinger.is_closing()
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's

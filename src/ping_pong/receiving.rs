@@ -116,12 +116,16 @@ where
     }
 
     fn finish_judged(self: Pin<&mut Self>, judged: Result<Dead, E>) -> Next<M, E> {
+        Some(Err(self.finish_error(judged)))
+    }
+
+    fn finish_error(self: Pin<&mut Self>, judged: Result<Dead, E>) -> Error<E> {
         let (end, error) = match judged {
             Ok(dead) => (End::Dead { told: true }, Error::Dead(dead)),
             Err(error) => (End::Over, Error::Transport(error)),
         };
         self.project().pinger.finish(Half::Read, end);
-        Some(Err(error))
+        error
     }
 
     /// Takes in heartbeats until there is something to yield, or nothing more to read; `absorbed` were
@@ -173,6 +177,29 @@ where
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Nobody takes what comes in from now on, or somebody does again.
+    pub(super) fn set_paused(self: Pin<&mut Self>, paused: bool) {
+        let pinger = self.project().pinger;
+        match paused {
+            true => pinger.pause(),
+            false => pinger.resume(),
+        }
+    }
+
+    /// In place of reading: pings that were promised go on, and the pause has its limit. Ready with the
+    /// stream's last error.
+    pub(super) fn poll_paused(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Error<E>> {
+        if !self.pinger.end.is_open() {
+            return Poll::Pending;
+        }
+        let (mut messages, pinger) = self.as_mut().parts();
+        if let Poll::Ready(Err(error)) = messages.poll_own(pinger, Half::Read, cx) {
+            return Poll::Ready(self.finish_error(Err(error)));
+        }
+        let judged = pinger.poll_judge(&mut messages, Half::Read, Seen::Nothing, cx);
+        judged.map(|judged| self.finish_error(judged))
     }
 
     /// There is nothing to read: the time for pings and verdicts.

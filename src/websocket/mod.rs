@@ -138,4 +138,4 @@ pub use json::Json;
 pub use library::Axum;
 pub use library::{Content, Library, Tungstenite};
 pub use text::{Fixed, Text, TextBeat, TextHeartbeat};
-pub use wire::{Stage, Wire};
+pub use wire::Wire;

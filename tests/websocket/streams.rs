@@ -445,3 +445,46 @@ fn split_bytes_on_two_tasks() {
         assert!((60..=101).contains(&pings), "{pings} pings in 100 s");
     });
 }
+
+/// A server that accepts and says nothing, and a client that sends half a request: no ping can be put
+/// in before the protocol is ready, so plain silence is judged by the same bound.
+#[test]
+fn a_handshake_that_hangs_ends_within_the_bound_on_either_side() {
+    let config = KeepaliveConfig::new();
+    let bound = config.detection_bound().unwrap().quiet;
+    for is_client in [true, false] {
+        simulate(async |sim| {
+            let (here, mut there) = duplex(16 * 1024);
+            let wire = match is_client {
+                true => websocket::Wire::client(),
+                false => websocket::Wire::server(),
+            };
+            let stream = KeepaliveStream::new(here, wire, config, sim.clone()).unwrap();
+            assert!(!stream.is_beating());
+            let error = if is_client {
+                client_async("ws://peer.test/", stream).await.unwrap_err()
+            } else {
+                there.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+                accept_async(stream).await.unwrap_err()
+            };
+            let dead = Dead::find(&error).expect("a verdict");
+            assert_eq!(dead.cause, Cause::Silent);
+            assert_eq!(sim.elapsed(), bound);
+            let mut sent = Vec::new();
+            let _ = there.read_to_end(&mut sent).await;
+            let ours = sent.starts_with(b"GET ") || sent.is_empty();
+            assert!(ours, "no ping: {sent:?}");
+        });
+    }
+}
+
+/// Once it is ready, the peer is asked as configured.
+#[test]
+fn the_end_of_the_handshake_begins_the_beating() {
+    simulate(async |sim| {
+        let (ws, _peer) = pair(&sim, KeepaliveConfig::new()).await;
+        let stream = ws.get_ref();
+        assert!(stream.is_beating());
+        assert_eq!(stream.config(), KeepaliveConfig::new());
+    });
+}

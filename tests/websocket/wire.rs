@@ -580,7 +580,7 @@ fn nothing_is_put_into_another_protocol() {
 
 #[test]
 fn a_wire_says_whether_it_asks() {
-    use websocket::Stage;
+    use liveness::io::Stage;
     let mut wire = wire(Role::Server);
     let mut stages = vec![wire.stage()];
     wire.incoming(CLIENT_HEAD);
@@ -594,12 +594,17 @@ fn a_wire_says_whether_it_asks() {
     stages.push(wire.stage());
     assert_eq!(
         stages,
-        [Stage::Http, Stage::Http, Stage::Open, Stage::Closing]
+        [
+            Stage::Handshake,
+            Stage::Handshake,
+            Stage::Open,
+            Stage::Closing
+        ]
     );
 
     let mut wire = websocket::Wire::server();
     wire.outgoing(b"HTTP/1.1 101 UPGRADED\r\n\r\n");
-    assert_eq!(wire.stage(), Stage::Other);
+    assert_eq!(wire.stage(), Stage::Foreign);
 }
 
 #[test]

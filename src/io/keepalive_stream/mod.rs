@@ -15,13 +15,12 @@ use pin_project::pin_project;
 
 use super::adapt::{Futures, Slice};
 use super::wire::Wire;
-use crate::driver::Pinger;
+use crate::driver::Handle;
 use crate::error::ConfigError;
+use crate::flood::FloodLimit;
 use crate::keepalive::{Bound, Dead, KeepaliveConfig};
 use crate::rt::Runtime;
 use crate::rtt::Rtt;
-use inbox::Inbox;
-use outbox::Outbox;
 use state::State;
 
 /// A byte stream (`AsyncRead + AsyncWrite`) that is kept alive below the library that uses it, or
@@ -35,8 +34,8 @@ use state::State;
 /// traits of futures-io and, with feature `tokio`, of tokio-io.
 ///
 /// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a [`Dead`]
-///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write
-///   after it fails in the same way.
+///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write after it fails
+///   in the same way.
 /// * **Read it.** A waiting read is what asks and judges: with nobody reading, no silence is held
 ///   against the peer. Input is taken in before the time is looked at. A writer that waits is told of
 ///   a [write stall](KeepaliveConfig::write_stall) also when nobody reads.
@@ -104,13 +103,7 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work.
     pub fn new(io: S, wire: W, config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
-        let state = State {
-            wire,
-            pinger: Pinger::new(config, rt)?,
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            failed: None,
-        };
+        let state = State::new(wire, config, rt)?;
         Ok(Self { io, state })
     }
 
@@ -124,6 +117,28 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     #[must_use]
     pub fn dead(&self) -> Option<Dead> {
         self.state.pinger.keepalive().dead()
+    }
+
+    /// What the stream knows of its peer, readable from anywhere: after a split, and when the stream
+    /// belongs to a library. Its state is allocated by the first call.
+    pub fn handle(&mut self) -> Handle {
+        let beating = self.state.is_beating();
+        self.state.pinger.handle(beating)
+    }
+
+    /// Whether pings can be put in: the [`Wire`] is [open](super::Stage::Open), and the stream is too.
+    #[must_use]
+    pub fn is_beating(&self) -> bool {
+        self.state.is_beating()
+    }
+
+    /// How many pings the peer may send before the stream ends. Default
+    /// [`FloodLimit::DEFAULT`](crate::flood::FloodLimit::DEFAULT). Only those count that the [`Wire`]
+    /// takes out and answers.
+    #[must_use]
+    pub fn flood_limit(mut self, limit: FloodLimit) -> Self {
+        self.state.pinger.limit_pings(limit);
+        self
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's

@@ -12,8 +12,9 @@ use crate::driver::{Carrier, End, Half, Offer, Pinger, Seen};
 use crate::error::ConfigError;
 use crate::flood::Flooded;
 use crate::io::adapt::Outlet;
-use crate::io::wire::Wire;
-use crate::keepalive::Dead;
+use crate::io::wire::{Stage, Wire};
+use crate::keepalive::{Dead, KeepaliveConfig};
+use crate::metrics;
 use crate::rt::Runtime;
 use crate::seq::Seq;
 
@@ -45,11 +46,31 @@ pub(super) struct State<W, R: Runtime> {
     pub(super) pinger: Pinger<R, Stop>,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
+    /// How far the protocol had come at the last look.
+    pub(super) stage: Stage,
     /// A failure to write on the way, told to the reader after what can be read.
     pub(super) failed: Option<io::Error>,
 }
 
 impl<W: Wire, R: Runtime> State<W, R> {
+    pub(super) fn new(wire: W, config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
+        let mut state = Self {
+            wire,
+            pinger: Pinger::new(config, rt)?,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            stage: Stage::Open,
+            failed: None,
+        };
+        state.look_at_stage();
+        Ok(state)
+    }
+
+    /// Whether pings can be put in.
+    pub(super) fn is_beating(&self) -> bool {
+        self.stage == Stage::Open && self.pinger.end.is_open() && !self.pinger.is_closing()
+    }
+
     /// The sending side's part of it, and what sends.
     pub(super) const fn parts<'a, T>(
         &'a mut self,
@@ -110,9 +131,38 @@ impl<W: Wire, R: Runtime> State<W, R> {
     /// The wire may have seen something that changes the limits.
     #[inline]
     pub(super) fn reconfigure(&mut self, half: Half) {
+        if self.wire.stage() != self.stage {
+            self.look_at_stage();
+        }
         if self.wire.has_news() {
             self.reconfigure_now(half);
         }
+    }
+
+    /// The protocol has come further: what cannot be asked is judged by plain silence, and another
+    /// protocol by nobody.
+    #[cold]
+    fn look_at_stage(&mut self) {
+        self.stage = self.wire.stage();
+        match self.stage {
+            Stage::Handshake => self.pinger.wait(),
+            Stage::Open | Stage::Closing => self.pinger.end_wait(),
+            Stage::Foreign => {
+                self.pinger.end_wait();
+                let KeepaliveConfig {
+                    write_stall,
+                    stall_when,
+                    ..
+                } = self.pinger.keepalive().config();
+                let hands_off = KeepaliveConfig::off()
+                    .write_stall(write_stall)
+                    .stall_when(stall_when);
+                // Nothing in it can disagree with anything.
+                let _ = self.pinger.set_config(hands_off);
+                metrics::not_beating("the bytes are of another protocol");
+            }
+        }
+        self.pinger.set_beating(self.stage == Stage::Open);
     }
 
     #[cold]

@@ -6,6 +6,9 @@
     allow(dead_code, reason = "each protocol uses its part of it")
 )]
 pub(crate) mod counted;
+mod stage;
+
+pub use stage::Stage;
 
 use bytes::BytesMut;
 
@@ -171,6 +174,12 @@ pub trait Wire: Clone {
     /// ```
     fn answer(&mut self, buf: &mut BytesMut) {
         let _ = buf;
+    }
+
+    /// How far the protocol has come. By default [`Stage::Open`], for a protocol without a handshake.
+    /// Asked after every read and write, so answer fast.
+    fn stage(&self) -> Stage {
+        Stage::Open
     }
 
     /// Whether [`reconfigure`](Self::reconfigure) may have something to say. Asked after every read and

@@ -5,7 +5,7 @@ mod upgrade;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::io::Incoming;
+use crate::io::{Incoming, Stage};
 use crate::jitter::{seed, splitmix};
 use crate::keepalive::KeepaliveConfig;
 use crate::seq::{Answers, Seq};
@@ -66,8 +66,8 @@ const PREFIX: usize = 12;
 ///
 /// ```
 /// use futures::StreamExt;
-/// use liveness::io::KeepaliveStream;
-/// use liveness::websocket::{Stage, Wire};
+/// use liveness::io::{KeepaliveStream, Stage, Wire as _};
+/// use liveness::websocket::Wire;
 /// use liveness::{Cause, Dead, KeepaliveConfig, Tokio};
 ///
 /// # let mut rt = tokio::runtime::Builder::new_current_thread();
@@ -122,20 +122,6 @@ impl Phase {
     }
 }
 
-/// Whether a [`Wire`] has frames to put its pings between: [`Wire::stage`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stage {
-    /// HTTP so far: nothing is asked, and only a [silence limit](KeepaliveConfig::silence) judges.
-    Http,
-    /// Frames: the peer is asked.
-    Open,
-    /// A Close frame has begun in one of the directions: nothing is asked any more.
-    Closing,
-    /// A protocol other than WebSocket: nothing is ever asked.
-    Other,
-}
-
 impl Wire {
     /// The client's side: pings are masked.
     #[must_use]
@@ -167,23 +153,6 @@ impl Wire {
     pub fn upgraded(mut self) -> Self {
         self.phase = Phase::frames();
         self
-    }
-
-    /// How far the connection has come, and so whether the peer is asked.
-    #[must_use]
-    #[inline]
-    pub const fn stage(&self) -> Stage {
-        match &self.phase {
-            Phase::Http(_) => Stage::Http,
-            Phase::Frames { outgoing, incoming } => {
-                if outgoing.is_closed() || incoming.is_closed() {
-                    Stage::Closing
-                } else {
-                    Stage::Open
-                }
-            }
-            Phase::Other => Stage::Other,
-        }
     }
 
     /// The seed of the nonce and the masks. By default it comes from the operating system, as
@@ -332,12 +301,32 @@ impl crate::io::Wire for Wire {
     }
 
     #[inline]
+    fn stage(&self) -> Stage {
+        match &self.phase {
+            Phase::Http(_) => Stage::Handshake,
+            Phase::Frames { outgoing, incoming } => {
+                if outgoing.is_closed() || incoming.is_closed() {
+                    Stage::Closing
+                } else {
+                    Stage::Open
+                }
+            }
+            Phase::Other => Stage::Foreign,
+        }
+    }
+
+    #[inline]
+    fn has_news(&self) -> bool {
+        !self.closing && self.stage() == Stage::Closing
+    }
+
+    #[inline]
     fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
         if self.closing || self.stage() != Stage::Closing {
             return None;
         }
         self.closing = true;
-        Some(config.after_close())
+        Some(config.unasked())
     }
 }
 
