@@ -327,11 +327,15 @@ impl Facts {
         }
     }
 
+    /// Whether life was proved since misses were last [cleared](Self::clear).
+    pub(super) fn is_proved_anew(&self, limits: &Limits) -> bool {
+        self.proved(limits) > self.cleared_at
+    }
+
     /// Forgets misses, forgiveness and the open question once life was proved after them.
     pub(super) fn clear(&mut self, limits: &Limits) {
-        let proved = self.proved(limits);
-        if proved > self.cleared_at {
-            self.cleared_at = proved;
+        if self.is_proved_anew(limits) {
+            self.cleared_at = self.proved(limits);
             self.unanswered = 0;
             self.life.renew();
         }
@@ -342,7 +346,7 @@ impl Facts {
 
     /// Whether pings were missed since life was last proved.
     fn has_missed(&self, limits: &Limits) -> bool {
-        self.unanswered > 0 && self.proved(limits) <= self.cleared_at
+        self.unanswered > 0 && !self.is_proved_anew(limits)
     }
 
     /// The question, unless life was proved since it was asked.
@@ -409,18 +413,15 @@ impl Facts {
 
     /// Since when the ping is out, by any evidence.
     fn out_at(&self, question: &Question, limits: &Limits) -> Nanos {
-        if question.out.is_ever() {
-            return question.out;
-        }
         let Some(wait) = limits.upload_wait() else {
-            return Nanos::MAX;
+            return question.out;
         };
         // What stood in the buffer when it was last full has left by then, if anything has.
-        let since = match question.flushed {
+        let since = match question.flushed && !question.out.is_ever() {
             true => question.taken.min(self.full_at),
             false => question.taken,
         };
-        since.plus(wait)
+        question.out.min(since.plus(wait))
     }
 
     /// When a ping is due; `asked` is when the last one left.
