@@ -87,7 +87,10 @@ async fn hold(address: &str, keep_alive: u16) -> Result<()> {
             rest = rest.get(consumed..).unwrap_or_default();
             match packet {
                 Some(Packet::ConnAck(ack)) if ack.code == 0 => {
-                    match (socket.wire().keep_alive(), socket.detection_bound()) {
+                    match (
+                        socket.wire().keep_alive(),
+                        socket.detection_bound().map(|bound| bound.quiet),
+                    ) {
                         (Some(seconds), Some(bound)) => println!(
                             "connected to {address}; keep alive {seconds} s, dead after {bound:?}"
                         ),

@@ -98,6 +98,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let promise = client
         .0
         .detection_bound()
+        .map(|bound| bound.quiet)
         .ok_or("this configuration promises nothing")?;
     println!("A server and a client, and between them a link that can be cut.\n");
     println!(

@@ -49,6 +49,7 @@ fn watch(socket: &UdpSocket) -> Result<Dead, Box<dyn std::error::Error>> {
         // 3. Then time.
         while let Some(event) = keepalive.handle_timeout(now) {
             match event {
+                KeepaliveEvent::Look => {} // comes only after `on_more_input`
                 KeepaliveEvent::Ping(seq) => {
                     println!("ping {seq}");
                     socket.send(&seq.value().to_be_bytes())?;
@@ -80,7 +81,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let dead = watch(&near)?;
     println!("{dead}");
-    let bound = CONFIG.detection_bound().unwrap_or_default();
+    let bound = CONFIG
+        .detection_bound()
+        .map(|bound| bound.quiet)
+        .unwrap_or_default();
     println!("promised: {bound:?} after the last answer, plus the time this loop wakes up late");
     peer.join().map_err(|_| "the peer panicked")??;
     Ok(())

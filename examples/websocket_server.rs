@@ -8,21 +8,23 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use liveness::io::track;
-use liveness::websocket::{Frames, close_frame, farewell};
+use liveness::websocket::{Frames, farewell};
 use liveness::{Error, IdleConfig, KeepaliveConfig, PingPong, Tokio};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_async;
-use tungstenite::Message;
 
 const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .interval(Duration::from_secs(2))
     .reply_timeout(Duration::from_secs(2));
 
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 async fn serve(socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
     // The bytes below count as life, so that a large message on a slow link does.
     let (socket, _idle) = track(socket, IdleConfig::new(), Tokio);
     let activity = socket.activity();
-    let ws = accept_async(socket).await?;
+    // No heartbeat can be sent before the handshake is over.
+    let ws = tokio::time::timeout(HANDSHAKE, accept_async(socket)).await??;
     // The one line:
     let mut ws = PingPong::new(ws, Frames::new(), CONFIG, Tokio)?.with_activity(activity);
 
@@ -32,8 +34,7 @@ async fn serve(socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
             Ok(_close) => {}
             Err(Error::Dead(dead)) => {
                 // A peer that only hung gets to know why; a dead link costs one more second.
-                let close = Message::Close(Some(close_frame(&dead)));
-                farewell(ws.get_mut(), close, Duration::from_secs(1), &Tokio).await;
+                farewell(ws, &dead, Duration::from_secs(1), &Tokio).await;
                 return Err(dead.into());
             }
             Err(error) => return Err(error.into()),

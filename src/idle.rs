@@ -148,6 +148,16 @@ pub struct IdleEvent {
 }
 
 impl IdleEvent {
+    /// The first event of `kind`, for a test of your own. The fields can be assigned.
+    #[must_use]
+    pub const fn new(kind: IdleKind, idle_for: Duration) -> Self {
+        Self {
+            kind,
+            idle_for,
+            streak: 1,
+        }
+    }
+
     /// Whether this is the first event of this kind since activity was last seen.
     #[must_use]
     pub const fn is_first(&self) -> bool {

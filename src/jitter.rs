@@ -1,5 +1,6 @@
 //! [`Jitter`]: a random part of a span, so that many connections do not beat in step.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use crate::error::ConfigError;
@@ -84,6 +85,12 @@ impl Jitter {
     pub(crate) fn shorten(self, span: Duration, seed: u64, nth: u64) -> Duration {
         span.saturating_sub(random_part(span, self.share(nth), seed, nth))
     }
+}
+
+/// A seed: another number at each call, from the operating system's randomness, with which the
+/// standard library keys its hasher.
+pub(crate) fn seed() -> u64 {
+    RandomState::new().hash_one(0_u8)
 }
 
 /// A random part of `percent` of `span`.

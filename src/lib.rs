@@ -13,7 +13,7 @@
 //! | a socket for other people's code | reads and writes to fail when it is idle | [`io::IdleTimeout`] |
 //! | a stream of messages | heartbeats, round trips, a verdict | [`PingPong`] with a [`Protocol`] |
 //! | a TCP stream of my own making | the same, with framing and ping included | [`PingPong`] with [`tcp`] |
-//! | a `WebSocketStream`, client or server | the same, in one line | [`PingPong`] with [`websocket::Frames`] |
+//! | a WebSocket stream, client or server | the same, in one line | [`PingPong`] with [`websocket::Frames`] |
 //! | browsers on the other side | to know that the *page* lives | [`PingPong`] with [`websocket::Text`] |
 //! | a library that takes the socket and keeps it | heartbeats below that library | [`io::KeepaliveStream`] with [`websocket::Wire`], [`mqtt::Wire`] or your own |
 //! | an MQTT client, broker or proxy | its keep alive, both halves, with wills and take-over | [`mqtt`] |
@@ -57,6 +57,7 @@
 //!     match event {
 //!         KeepaliveEvent::Ping(seq) => keepalive.on_ping_sent(seq, due), // send it first
 //!         KeepaliveEvent::Dead(dead) => println!("{dead}"),
+//!         KeepaliveEvent::Look => {} // comes only after `on_more_input`
 //!     }
 //! }
 //! # Ok::<(), liveness::ConfigError>(())
@@ -84,7 +85,9 @@
 //! | `smol` | [`Smol`]; `asynchronous_codec` codecs |
 //! | `tcp` | [`tcp`]: frames with ping and pong, the kernel's keepalive |
 //! | `udp` | [`heartbeat::udp`]: beats as datagrams |
-//! | `websocket` | [`websocket`]: ping frames and text beats for `tungstenite`, heartbeats below any library |
+//! | `websocket` | [`websocket`]: ping frames, text beats, heartbeats below any library |
+//! | `tungstenite`, `axum` | `websocket`, in the messages of `tungstenite` 0.30 and of `axum` 0.8 |
+//! | `json` | [`websocket::Json`]: text beats in JSON |
 //! | `mqtt` | [`mqtt`]: keep alive of clients, brokers and proxies; 3.1, 3.1.1 and 5 |
 //! | `metrics` | counters and a histogram through the `metrics` facade: see [`metrics`] |
 //! | `tracing` | one TRACE event per heartbeat, one DEBUG event per verdict |
@@ -106,6 +109,8 @@ mod seq;
 mod error;
 mod jitter;
 mod message;
+mod grace;
+mod patience;
 // Machines: facts in, time in, at most one event out.
 mod idle;
 pub mod rtt;
@@ -135,14 +140,21 @@ pub mod mqtt;
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod test_util;
 
+pub use driver::{Gone, Handle};
 pub use error::{ConfigError, DecodeError};
 pub use heartbeat::{HeartbeatReceiver, HeartbeatSender};
 pub use idle::{IdleConfig, IdleDetector, IdleEvent, IdleKind};
 pub use jitter::Jitter;
-pub use keepalive::{Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
+pub use keepalive::{Bound, Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Identity, Payload};
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};
+
+/// The ends of a [`PingPong`] that a task of its own drives: see [`PingPong::drive`].
+pub mod drive {
+    pub use crate::ping_pong::{Drive, Receiver, SendError, Sender};
+}
+
 pub use rt::Runtime;
 #[cfg(feature = "smol")]
 #[cfg_attr(docsrs, doc(cfg(feature = "smol")))]

@@ -10,7 +10,7 @@
 //! | [`PINGS`] | counter | | pings handed to the transport |
 //! | [`PONGS`] | counter | | pongs that answered one of them |
 //! | [`ROUND_TRIP`] | histogram, seconds | | the round trips they measured |
-//! | [`VERDICTS`] | counter | `cause`: `no_reply`, `silent`, `write_stalled`, `too_slow` | peers found dead |
+//! | [`VERDICTS`] | counter | `cause`: `no_reply`, `silent`, `write_stalled`, `too_slow`, `unread` | peers found dead |
 //!
 //! Told by [`PingPong`](crate::PingPong) and [`io::KeepaliveStream`](crate::io::KeepaliveStream), pings and
 //! pongs by [`heartbeat::framed`](crate::heartbeat::framed) too. The state machines, and
@@ -87,12 +87,20 @@ pub(crate) fn verdict(dead: &Dead) {
     let _ = (dead, label);
 }
 
+/// A shell does not beat, and why.
+pub(crate) fn not_beating(reason: &'static str) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "liveness", reason, "not beating");
+    let _ = reason;
+}
+
 /// The cause as a label's value.
 const fn label(cause: Cause) -> &'static str {
     match cause {
         Cause::NoReply => "no_reply",
         Cause::Silent => "silent",
         Cause::WriteStalled => "write_stalled",
+        Cause::Unread => "unread",
         Cause::TooSlow => "too_slow",
     }
 }

@@ -129,6 +129,21 @@ impl Nanos {
         Self(self.0.saturating_sub(earlier.0))
     }
 
+    /// So many nanoseconds later.
+    pub(crate) const fn plus(self, nanos: u64) -> Self {
+        self.after(Self(nanos))
+    }
+
+    /// The nanoseconds from `earlier` to this point; zero if that is later.
+    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
+        self.span_since(earlier).0
+    }
+
+    /// Whether this is a point in time at all.
+    pub(crate) const fn is_ever(self) -> bool {
+        self.0 != u64::MAX
+    }
+
     /// As the length of a span.
     #[must_use]
     pub const fn duration(self) -> Duration {

@@ -190,6 +190,8 @@ fn a_verdict_is_found_in_every_error_that_can_hold_one() {
             "Error of io::Error of {name}"
         );
     }
+    let expired = expired();
+    assert_eq!(Dead::find(&expired), Some(expired.dead()), "Expired");
 }
 
 /// Each error that has no verdict in it, and what stands in its chain.
@@ -212,7 +214,6 @@ fn no_source_is_cut_and_none_is_made_up() {
         (decode.clone().into(), 1),
         (utf8.into(), 2),
         (flooded().into(), 1),
-        (expired().into(), 1),
         (mqtt.into(), 1),
         (too_large.into(), 1),
         (memory::Closed.into(), 1),

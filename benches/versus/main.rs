@@ -29,7 +29,7 @@ mod mqtt;
 mod ping_pong;
 #[cfg(feature = "tokio")]
 mod table;
-#[cfg(all(feature = "tokio", feature = "websocket"))]
+#[cfg(all(feature = "tokio", feature = "tungstenite"))]
 mod websocket;
 #[cfg(feature = "tokio")]
 mod wrappers;
@@ -42,7 +42,7 @@ fn main() -> std::io::Result<()> {
         wrappers::contests(),
         ping_pong::contests(),
         memory::contests(),
-        #[cfg(feature = "websocket")]
+        #[cfg(feature = "tungstenite")]
         websocket::contests(),
         #[cfg(feature = "mqtt")]
         mqtt::contests(),

@@ -34,6 +34,7 @@ class Link {
     this.retryAt = 0;
     this.nextId = 0;
     this.connect();
+    this.looked = performance.now();
     setInterval(() => this.watch(), 500);
   }
 
@@ -76,8 +77,13 @@ class Link {
   /** The page's own judgement: a server that says nothing is asked, then given up. */
   watch() {
     const socket = this.socket;
+    const now = performance.now();
+    const away = now - this.looked;
+    this.looked = now;
     if (!socket || this.frozen || socket.readyState !== WebSocket.OPEN) return;
-    const silent = performance.now() - this.heard;
+    // The browser froze or slowed this page: its messages are still queued, so ask first.
+    if (away >= ASK_AFTER) this.heard = Math.max(this.heard, now - ASK_AFTER);
+    const silent = now - this.heard;
     if (silent >= GIVE_UP_AFTER) {
       // Not `close()` alone: on a dead link its handshake would take a minute.
       this.drop(socket, `the server is dead: silent for ${seconds(silent)}`);
@@ -121,6 +127,11 @@ class Link {
     this.heard = performance.now();
     if (!this.socket) this.schedule();
   }
+}
+
+// A page that comes back to life does not wait for its timer.
+for (const event of ["pageshow", "visibilitychange"]) {
+  window.addEventListener(event, () => links.forEach((link) => link.watch()), true);
 }
 
 // ---- what is shown -----------------------------------------------------------------------------

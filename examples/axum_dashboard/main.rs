@@ -6,15 +6,14 @@
 //! ```
 //!
 //! A browser's script can neither send nor see ping frames, so the heartbeats are text:
-//! `{"type":"ping","id":7}` and `{"type":"pong","id":7}`. The server knows neither the stream nor
-//! the message type of `axum`; [`Page`] below tells it the little it has to know.
+//! `{"type":"ping","id":7}` and `{"type":"pong","id":7}`.
 
 mod hub;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, Sse};
@@ -22,8 +21,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::{Stream, StreamExt, stream};
 use hub::{Card, Hub};
-use liveness::websocket::{CLOSE_CODE, Json, TextBeat, TextHeartbeat, close_reason, farewell};
-use liveness::{Error, Inbound, KeepaliveConfig, PingPong, PingWhen, Protocol, Seq, Tokio};
+use liveness::websocket::{Axum, Json, Text, farewell};
+use liveness::{Dead, Error, Inbound, KeepaliveConfig, PingPong, PingWhen, Protocol, Seq, Tokio};
 use serde_json::json;
 
 /// Asks each second, so that the charts move; a page that serves thousands would leave this at
@@ -33,9 +32,9 @@ const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .ping_when(PingWhen::Always)
     .reply_timeout(Duration::from_millis(2000));
 
-/// How a page says ping and pong in `axum`'s messages. The dashboard looks on.
+/// The page's heartbeats, with the dashboard looking on.
 struct Page {
-    beats: Json,
+    text: Text<Json, Axum>,
     card: Card,
 }
 
@@ -44,30 +43,23 @@ impl Protocol for Page {
 
     fn ping(&mut self, seq: Seq) -> Message {
         self.card.asked();
-        Message::text(self.beats.ping(seq))
+        self.text.ping(seq)
     }
 
     fn classify(&mut self, message: Message) -> Inbound<Message> {
         self.card.heard();
-        match &message {
-            Message::Text(text) => match self.beats.read(text) {
-                Some(TextBeat::Ping { reply }) => Inbound::Ping {
-                    reply: reply.map(Message::text),
-                },
-                Some(TextBeat::Pong(seq)) => Inbound::Pong(seq),
-                None => Inbound::Data(message),
-            },
-            // Frames come from the browser, not from the page; `axum` has answered already.
-            Message::Ping(_) => Inbound::Ping { reply: None },
-            _ => Inbound::Data(message),
-        }
+        self.text.classify(message)
+    }
+
+    fn farewell(&mut self, dead: &Dead) -> Option<Message> {
+        self.text.farewell(dead)
     }
 }
 
 /// One connection, from its first beat to its end.
 async fn serve(socket: WebSocket, card: Card) {
     let page = Page {
-        beats: Json::new(),
+        text: Text::over(Axum, Json::new()),
         card: card.clone(),
     };
     let mut link = match PingPong::new(socket, page, CONFIG, Tokio) {
@@ -84,12 +76,7 @@ async fn serve(socket: WebSocket, card: Card) {
                 Some(Ok(_)) => {}
                 Some(Err(Error::Dead(dead))) => {
                     card.dead(&dead);
-                    let why = CloseFrame {
-                        code: CLOSE_CODE,
-                        reason: close_reason(&dead).into(),
-                    };
-                    let close = Message::Close(Some(why));
-                    farewell(link.get_mut(), close, Duration::from_secs(1), &Tokio).await;
+                    farewell(link, &dead, Duration::from_secs(1), &Tokio).await;
                     return;
                 }
                 Some(Err(error)) => return card.closed(&error.to_string()),
@@ -117,7 +104,7 @@ async fn events(
 ) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
     let config = json!({
         "interval": 1000,
-        "bound": CONFIG.detection_bound().unwrap_or_default().as_millis(),
+        "bound": CONFIG.detection_bound().map(|bound| bound.quiet).unwrap_or_default().as_millis(),
     });
     let changes = hub.changes();
     Sse::new(stream::unfold(

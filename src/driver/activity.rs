@@ -73,6 +73,8 @@ pub(crate) struct Moved {
     pub(crate) written: Option<Instant>,
     /// A read began to wait.
     pub(crate) waited: Option<Instant>,
+    /// Nobody waits for input, and it was asked to hold reader idleness then.
+    pub(crate) unread: bool,
 }
 
 /// How many bytes have passed through a [`Tracked`](crate::io::Tracked) socket, readable from anywhere.
@@ -255,6 +257,7 @@ impl Watch {
             read: moved(&record.read, &mut self.read),
             written: moved(&record.written, &mut self.written),
             waited: moved(&record.waits, &mut self.waits),
+            unread: false,
         }
     }
 

@@ -29,7 +29,9 @@ pub(crate) struct Dating {
     credit: u32,
     received: bool,
     sent: bool,
-    /// The last time that was read: what was sent since was sent after it.
+    /// The transport has refused something that is still offered.
+    stuck: bool,
+    /// The last clock reading; undated sends are dated with it, which is early.
     clock: Instant,
 }
 
@@ -38,6 +40,23 @@ pub(crate) struct Dating {
 pub(crate) struct Dated {
     pub(crate) received: Option<Instant>,
     pub(crate) sent: Option<Instant>,
+    /// The transport takes nothing, as of now.
+    pub(crate) stuck: bool,
+}
+
+/// What was noted, to be dated when the clock is read: by the task that judges, or by another.
+pub(crate) trait Dates {
+    /// What a look yields.
+    type Dated;
+
+    /// By how much a date may be off.
+    fn slack(&self) -> Duration;
+
+    /// When the next tick is due. It may have come nearer after any note.
+    fn next_tick(&self) -> Option<Instant>;
+
+    /// The clock was read: dates what is noted.
+    fn settle(&mut self, now: Instant) -> Self::Dated;
 }
 
 impl Dating {
@@ -50,18 +69,16 @@ impl Dating {
             credit,
             received: false,
             sent: false,
+            stuck: false,
             clock: now,
         }
     }
 
-    /// By how much a date may be off.
-    pub(crate) fn slack(&self) -> Duration {
-        self.tick.unwrap_or_default()
-    }
-
     /// Changes the period, once what was noted is [settled](Self::settle).
     pub(crate) fn set_period(&mut self, period: Option<Duration>, now: Instant) {
+        let stuck = self.stuck;
         *self = Self::new(period, now);
+        self.stuck = stuck;
     }
 
     /// Bytes came in. `Some` is their exact date; `None` means that the next tick dates them.
@@ -90,6 +107,12 @@ impl Dating {
         (self.credit > 0).then(|| self.spend(now()))
     }
 
+    /// The transport takes something again, or takes nothing any more.
+    #[inline]
+    pub(crate) const fn set_stuck(&mut self, stuck: bool) {
+        self.stuck = stuck;
+    }
+
     #[cold]
     fn spend(&mut self, now: Instant) -> Instant {
         self.credit -= 1;
@@ -99,14 +122,20 @@ impl Dating {
         }
         now
     }
+}
 
-    /// When the next tick is due. It may have come nearer after any note.
-    pub(crate) const fn next_tick(&self) -> Option<Instant> {
+impl Dates for Dating {
+    type Dated = Dated;
+
+    fn slack(&self) -> Duration {
+        self.tick.unwrap_or_default()
+    }
+
+    fn next_tick(&self) -> Option<Instant> {
         self.tick_at
     }
 
-    /// The clock was read: dates what is noted.
-    pub(crate) fn settle(&mut self, now: Instant) -> Dated {
+    fn settle(&mut self, now: Instant) -> Dated {
         let received = std::mem::take(&mut self.received).then_some(now);
         let sent = std::mem::take(&mut self.sent).then_some(self.clock);
         self.clock = self.clock.max(now);
@@ -116,6 +145,10 @@ impl Dating {
             self.tick_at = None;
             self.credit = CREDIT;
         }
-        Dated { received, sent }
+        Dated {
+            received,
+            sent,
+            stuck: self.stuck,
+        }
     }
 }

@@ -1,397 +1,252 @@
-//! [`Driver`]: a [`Keepalive`] with its clock, its timer and the tasks that wait for it.
+//! [`Driver`]: a machine with its clock, its timer and its dates.
 //!
-//! What lies between the sans-I/O core and a wrapper, of messages or of bytes: it dates what passes
-//! without asking the clock each time, keeps the alarm set, and watches whether the transport takes
-//! what is offered.
-
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+//! What lies between the sans-I/O core and a shell, of messages or of bytes. The shell notes what
+//! passes, without asking the clock each time ([`Dates`]); a poll that has nothing to read judges
+//! ([`poll_due`](Driver::poll_due)). What a poll does, by what it has seen of the input:
+//!
+//! | seen | nothing is due | a silence is due | asked for a look |
+//! | --- | --- | --- | --- |
+//! | drained | sets the timer | reports that, asks for a look, comes again next turn | reports that: the second time judges |
+//! | drained, but the runtime may hide input | sets the timer | reports more input, asks for a look | reports more input, comes again next turn |
+//! | more, and some arrived | sets the timer | reports that, asks for a look | reports more input: the limit of waiting judges |
+//! | more, and none arrived | sets the timer | asks for a look | nothing |
+//! | nobody reads | sets the timer | asks the reading side for a look | nothing |
+//!
+//! Pings, stalls and all else that is due need no look. `driver::tests` has a test a row.
 
 mod activity;
 mod dating;
+mod end;
+mod handle;
+mod machine;
 #[cfg(all(test, liveness_loom))]
 mod models;
+mod pinger;
+mod quiet;
 mod tasks;
+mod watched;
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 pub use activity::Activity;
-pub(crate) use activity::{Direction, Notes, Watch, record};
-pub(crate) use dating::{Dating, tick_of};
+pub(crate) use activity::{Direction, Notes, record};
+pub(crate) use dating::{Dated, Dates, Dating, tick_of};
+pub(crate) use end::End;
+pub(crate) use handle::Teller;
+pub use handle::{Gone, Handle};
+pub(crate) use machine::{Happened, Machine};
+pub(crate) use pinger::{Carrier, Offer, Pinger};
+pub(crate) use quiet::{EitherWay, Quiet};
 pub(crate) use tasks::{BothTasks, Half};
+pub(crate) use watched::Watched;
 
-use crate::error::ConfigError;
-use crate::keepalive::{Input, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
-use crate::metrics;
-use crate::rt::{Alarm, Runtime};
-use crate::seq::{Answers, Seq};
-use crate::time::{earlier, later, reached};
+use crate::rt::{Alarm, Bell, Runtime};
+use crate::time::earlier;
+
+/// What a poll has seen of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing is left to read.
+    Drained,
+    /// There may be more; it is read after this.
+    More,
+    /// Nobody is reading.
+    Nothing,
+}
 
 #[derive(Debug)]
-pub(crate) struct Driver<R: Runtime> {
-    pub(crate) keepalive: Keepalive,
-    dating: Dating,
+pub(crate) struct Driver<D, N, R: Runtime> {
+    pub(crate) machine: D,
+    pub(crate) notes: N,
     alarm: Alarm<R>,
     /// When the alarm is wanted, as of the last change that could bring it nearer.
     wake_at: Option<Instant>,
-    tasks: BothTasks,
-    /// What was offered to the transport and not taken, the first of it.
-    blocked: Option<Offer>,
-    closing: bool,
     /// The reading side has to look at the time, whether or not there is more to read.
     due: bool,
-    /// A deadline was reached with nothing to read, and the executor has had a turn since; see
-    /// [`poll_due`](Self::poll_due).
-    confirmed: bool,
-    /// The first look at the time since there was last nothing to read.
-    undrained_since: Option<Instant>,
-    below: Option<Below>,
+    /// A silence is due, and the machine waits for reports.
+    looking: bool,
+    /// Something came in since the last report.
+    arrived: bool,
 }
 
-/// What a transport can refuse to take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offer {
-    /// Something new: a message, or bytes.
-    New,
-    /// A flush or a close of what it holds already.
-    Flush,
-}
+impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
+    /// The machine is told that not all input is reported: it asks for a look before it judges.
+    pub(crate) fn new(machine: D, notes: N, rt: R, now: Instant) -> Self {
+        Self::with_alarm(machine, notes, Alarm::new(rt), now)
+    }
 
-/// The bytes below a message layer.
-#[derive(Debug)]
-struct Below {
-    activity: Activity,
-    read: u64,
-    written: u64,
-}
-
-impl<R: Runtime> Driver<R> {
-    pub(crate) fn new(config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
-        let now = rt.now();
-        let mut link = Self {
-            keepalive: Keepalive::new(config, rt.seed(), now)?,
-            dating: Dating::new(config.shortest(), now),
-            alarm: Alarm::new(rt),
+    pub(crate) fn with_alarm(mut machine: D, notes: N, alarm: Alarm<R>, now: Instant) -> Self {
+        machine.on_more_input(now);
+        let mut driver = Self {
+            machine,
+            notes,
+            alarm,
             wake_at: None,
-            tasks: BothTasks::new(),
-            blocked: None,
-            closing: false,
             due: true,
-            confirmed: false,
-            undrained_since: None,
-            below: None,
+            looking: false,
+            arrived: false,
         };
-        link.rearm();
-        Ok(link)
+        driver.rearm();
+        driver
     }
 
-    pub(crate) fn watch(&mut self, activity: Activity) {
-        let (read, written) = (activity.bytes_read(), activity.bytes_written());
-        self.below = Some(Below {
-            activity,
-            read,
-            written,
-        });
+    pub(crate) const fn rt(&self) -> &R {
+        self.alarm.runtime()
     }
 
-    pub(crate) fn detection_bound(&self) -> Option<Duration> {
-        let bound = self.keepalive.config().detection_bound()?;
-        Some(bound.saturating_add(self.dating.slack()))
+    /// Sees to it that the bell wakes the task behind `waker`.
+    pub(crate) fn listen(&mut self, waker: &Waker) {
+        self.alarm.listen(waker);
     }
 
-    pub(crate) fn probe_now(&mut self) {
-        let now = self.now();
-        self.keepalive.probe_now(now);
-        self.hurry(None);
+    /// Reads the clock, and dates what was waiting for it.
+    pub(crate) fn now(&mut self) -> Instant {
+        let now = self.rt().now();
+        self.settle(now);
+        now
     }
 
-    pub(crate) fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
-        let now = self.now();
-        let config = match self.closing {
-            true => config.after_close(),
-            false => config,
-        };
-        self.keepalive.set_config(config, now)?;
-        self.dating.set_period(config.shortest(), now);
-        self.hurry(None);
-        Ok(())
+    fn settle(&mut self, now: Instant) {
+        let dated = self.notes.settle(now);
+        self.machine.on_dated(dated, now);
     }
 
-    /// From now on nothing is asked; who says nothing any more is dead within the same bound.
-    pub(crate) fn close(&mut self) {
-        if std::mem::replace(&mut self.closing, true) {
-            return;
-        }
-        // What was valid before stays valid with less asked of it.
-        let _ = self.set_config(*self.keepalive.config());
-    }
-
-    /// Whether nothing may be sent any more.
-    pub(crate) const fn is_closing(&self) -> bool {
-        self.closing
-    }
-
-    /// What was offered to the transport and not taken.
-    pub(crate) const fn blocked(&self) -> Option<Offer> {
-        self.blocked
+    /// Something came in: the next report says so.
+    #[inline]
+    pub(crate) const fn on_arrival(&mut self) {
+        self.arrived = true;
     }
 
     /// Whether the reading side has to look at the time before it reads on.
     #[inline]
     pub(crate) fn is_due(&self) -> bool {
-        self.due || self.alarm.has_rung()
+        self.due || self.looking || self.alarm.has_rung()
     }
 
-    /// It is over for `half`: the other one is to see it, and to set a timer of its own if it needs one.
-    pub(crate) fn end(&mut self, half: Half) {
-        self.alarm.disarm();
-        self.tasks.wake(half.other());
-    }
-
-    /// Data came in.
+    /// Whether a poll by the task of the last one would find nothing new: the usual case of a stream
+    /// that has to wait.
     #[inline]
-    pub(crate) fn on_data(&mut self) {
-        let rt = self.alarm.runtime();
-        if let Some(now) = self.dating.note_received(|| rt.now()) {
-            self.on_received(now);
-            self.rearm();
-        }
+    pub(crate) fn is_asleep(&self) -> bool {
+        !self.due
+            && !self.looking
+            && match self.wake_at {
+                Some(wake_at) => self.alarm.is_set_for(wake_at),
+                None => !self.alarm.has_rung(),
+            }
     }
 
-    fn on_received(&mut self, now: Instant) {
-        self.confirmed = false;
-        self.keepalive.on_receive(now);
+    /// The deadlines may have moved.
+    pub(crate) fn rearm(&mut self) {
+        self.wake_at = earlier(self.machine.poll_timeout(), self.notes.next_tick());
     }
 
-    /// A ping came in.
-    pub(crate) fn on_ping(&mut self) -> Instant {
-        let now = self.now();
-        self.on_received(now);
-        now
-    }
-
-    /// A pong came in.
-    pub(crate) fn on_pong(&mut self, answers: Answers) {
-        let now = self.now();
-        self.confirmed = false;
-        if let Pong::Matched { rtt } = self.keepalive.on_pong(answers, now) {
-            metrics::pong(rtt);
-        }
+    /// Sets the timer to the nearest deadline, from outside of the tasks that wait for it.
+    pub(crate) fn arm(&mut self, cx: &mut Context<'_>) {
         self.rearm();
-    }
-
-    /// Something left, and with the last of it `ping`.
-    #[inline]
-    pub(crate) fn on_left(&mut self, half: Half, ping: Option<Seq>) {
-        match ping {
-            Some(seq) => self.on_ping_sent(half, seq),
-            None => self.on_sent(half),
+        if self.alarm.poll_at(self.wake_at, cx).is_ready() {
+            self.due = true;
+            cx.waker().wake_by_ref();
         }
     }
 
-    #[cold]
-    fn on_ping_sent(&mut self, half: Half, seq: Seq) {
-        let now = self.now();
-        self.keepalive.on_ping_sent(seq, now);
-        self.on_progress(now);
-        metrics::ping_sent(seq);
-        self.hurry(Some(half));
+    /// Whether there is a nearer deadline than the timer is set to, so that the reading side has to
+    /// look at the time.
+    pub(crate) fn hurry(&mut self) -> bool {
+        self.rearm();
+        let nearer = self.wake_at.is_some_and(|at| !self.alarm.covers(at));
+        self.due |= nearer;
+        nearer
     }
 
-    #[inline]
-    fn on_sent(&mut self, half: Half) {
-        let rt = self.alarm.runtime();
-        if let Some(now) = self.dating.note_sent(|| rt.now()) {
-            self.keepalive.on_send(now);
-            self.on_progress(now);
-            self.hurry(Some(half));
-        }
+    /// The bell, to be rung from elsewhere: the task that polls is woken, and asks the clock again.
+    pub(crate) fn bell(&self) -> Arc<Bell> {
+        self.alarm.bell()
     }
 
-    /// Bytes were taken; the rest of an offer is timed anew.
-    fn on_progress(&mut self, now: Instant) {
-        if self.blocked.is_some() {
-            self.keepalive.on_write_blocked(now);
-        }
+    pub(crate) fn disarm(&mut self) {
+        self.alarm.disarm();
     }
 
-    /// Runs one operation of the transport's sending side, for whichever half, and notes whether it
-    /// is stuck.
-    #[inline]
-    pub(crate) fn poll_write<T>(
-        &mut self,
-        half: Half,
-        offer: Offer,
-        cx: &Context<'_>,
-        operation: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let polled = self.tasks.poll(half, cx, operation);
-        if polled.is_pending() || self.blocked.is_some() {
-            self.on_offered(half, offer, polled.is_pending());
-        }
-        polled
-    }
-
-    /// The first of what is not taken stays the one that counts. Something new that is taken is
-    /// progress in any case; a flush only if it was what had to wait, since one that finds nothing to
-    /// do says nothing.
-    #[cold]
-    fn on_offered(&mut self, half: Half, offer: Offer, refused: bool) {
-        match (self.blocked, refused) {
-            (None, true) => {
-                self.blocked = Some(offer);
-                // Without credit, the next tick finds that it is blocked.
-                let rt = self.alarm.runtime();
-                if let Some(now) = self.dating.date(|| rt.now()) {
-                    self.keepalive.on_write_blocked(now);
-                    self.hurry(Some(half));
-                }
-            }
-            (Some(blocked), false) if offer == Offer::New || blocked == Offer::Flush => {
-                self.blocked = None;
-                self.on_sent(half);
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether [`poll_due`](Self::poll_due) would find nothing new: the usual case of a stream that
-    /// has to wait.
-    #[inline]
-    pub(crate) fn is_asleep(&self, half: Half, cx: &Context<'_>) -> bool {
-        self.below.is_none()
-            && !self.due
-            && self.undrained_since.is_none()
-            && self.tasks.knows(half, cx.waker())
-            && self
-                .wake_at
-                .is_none_or(|wake_at| self.alarm.is_set_for(wake_at))
-    }
-
-    /// Ready with the next thing to do once it is due.
-    ///
-    /// With the input drained, the first look at a deadline only asks for another poll: a runtime's
-    /// budget may have said "nothing to read" where there is something, and it is fresh after a turn
-    /// of the executor. Whatever comes in meanwhile starts that anew.
-    pub(crate) fn poll_due(
-        &mut self,
-        half: Half,
-        input: Input,
-        cx: &Context<'_>,
-    ) -> Poll<KeepaliveEvent> {
-        // A ring is for the reading side, whichever half answers it.
-        self.due = half == Half::Write && self.is_due();
-        self.look_below(half);
-        if input == Input::Drained {
-            self.undrained_since = None;
+    /// Ready with the next thing to do once it is due; `cx` wakes whoever has to come again.
+    pub(crate) fn poll_due(&mut self, seen: Seen, cx: &mut Context<'_>) -> Poll<D::Event> {
+        // A ring that the writer answers is still for the reading side.
+        self.due = seen == Seen::Nothing && self.is_due();
+        if self.looking && seen != Seen::Nothing {
+            let now = self.now();
+            self.report(seen, now, cx);
         }
         loop {
-            let deadline = earlier(self.deadline(input), self.dating.next_tick());
-            let alarm = &mut self.alarm;
-            let Poll::Ready(now) = self.tasks.poll(half, cx, |cx| alarm.poll_at(deadline, cx))
-            else {
-                self.confirmed &= half == Half::Write;
+            let deadline = earlier(self.machine.poll_timeout(), self.notes.next_tick());
+            let Poll::Ready(now) = self.alarm.poll_at(deadline, cx) else {
+                self.wake_at = deadline;
                 return Poll::Pending;
             };
             self.settle(now);
-            self.rearm();
-            if input == Input::Drained && reached(self.keepalive.poll_timeout(), now) {
-                self.confirmed = !self.confirmed;
-                if self.confirmed {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+            if !self.looking {
+                self.report(seen, now, cx);
             }
-            let known = self.known(input, now);
-            let event = self.keepalive.handle_with(now, known);
-            self.rearm();
-            match event {
+            let happened = self.machine.handle_timeout(now);
+            self.looking = self.machine.is_looking();
+            match happened {
                 None => {}
-                Some(KeepaliveEvent::Ping(_)) if self.closing => {}
-                Some(event) => {
-                    if let KeepaliveEvent::Dead(dead) = &event {
-                        metrics::verdict(dead);
-                    }
+                Some(Happened::Look) => cx.waker().wake_by_ref(),
+                Some(Happened::Event(event)) => {
+                    self.rearm();
                     return Poll::Ready(event);
                 }
             }
         }
     }
 
-    /// When something is due with that much of the input known.
-    fn deadline(&self, input: Input) -> Option<Instant> {
-        let (Input::Arriving, Some(since)) = (input, self.undrained_since) else {
-            return self.keepalive.timeout_with(match input {
-                Input::Arriving => Input::Drained,
-                known => known,
-            });
-        };
-        let judged = self.keepalive.timeout_with(Input::Arriving);
-        let judged = judged.and_then(|at| Some(at.max(later(since, self.patience())?)));
-        earlier(judged, self.keepalive.timeout_with(Input::Unread))
-    }
-
-    /// How much of the input is known: input that keeps arriving is held against the peer only after
-    /// we have been reading for as long as the answer may take, since we may have been away.
-    fn known(&mut self, input: Input, now: Instant) -> Input {
-        if input != Input::Arriving {
-            return input;
-        }
-        let since = *self.undrained_since.get_or_insert(now);
-        match now.saturating_duration_since(since) >= self.patience() {
-            true => Input::Arriving,
-            false => Input::Unread,
-        }
-    }
-
-    fn patience(&self) -> Duration {
-        self.keepalive.config().longest_limit()
-    }
-
-    /// Bytes below the message layer are life, and progress.
-    #[inline]
-    fn look_below(&mut self, half: Half) {
-        let Some(below) = &mut self.below else { return };
-        let (read, written) = (below.activity.bytes_read(), below.activity.bytes_written());
-        let (received, sent) = (read != below.read, written != below.written);
-        (below.read, below.written) = (read, written);
-        if received {
-            self.on_data();
-        }
-        if sent {
-            self.on_sent(half);
-        }
-    }
-
-    /// Reads the clock, and dates what was waiting for it.
-    fn now(&mut self) -> Instant {
-        let now = self.alarm.runtime().now();
-        self.settle(now);
-        now
-    }
-
-    fn settle(&mut self, now: Instant) {
-        let dated = self.dating.settle(now);
-        if let Some(sent) = dated.sent {
-            self.keepalive.on_send(sent);
-        }
-        self.on_progress(now);
-        if let Some(received) = dated.received {
-            self.on_received(received);
-        }
-    }
-
-    fn rearm(&mut self) {
-        self.wake_at = earlier(self.keepalive.poll_timeout(), self.dating.next_tick());
-    }
-
-    /// There may be a nearer deadline than the timer is set to: then the reading side has to look.
-    /// It is woken unless it is what is polled.
-    fn hurry(&mut self, polled: Option<Half>) {
-        self.rearm();
-        if self.wake_at.is_some_and(|at| !self.alarm.covers(at)) {
-            self.due = true;
-            if polled != Some(Half::Read) {
-                self.tasks.wake(Half::Read);
+    fn report(&mut self, seen: Seen, now: Instant, cx: &Context<'_>) {
+        match seen {
+            Seen::Drained if !self.rt().may_hide_input() => self.machine.on_drained(now),
+            // The next turn has a new budget.
+            Seen::Drained => {
+                self.machine.on_more_input(now);
+                cx.waker().wake_by_ref();
             }
+            Seen::More if self.arrived => self.machine.on_more_input(now),
+            Seen::More | Seen::Nothing => return,
         }
+        self.arrived = false;
+    }
+
+    /// By how much a date may be off.
+    pub(crate) fn slack(&self) -> Duration {
+        self.notes.slack()
+    }
+}
+
+impl<D, R: Runtime> Driver<D, Dating, R> {
+    /// Bytes came in. `Some` is their exact date; `None` means that the next tick dates them.
+    #[inline]
+    pub(crate) fn note_received(&mut self) -> Option<Instant> {
+        let rt = self.alarm.runtime();
+        self.notes.note_received(|| rt.now())
+    }
+
+    /// Bytes went out. `Some` is their exact date; `None` means that the next tick dates them.
+    #[inline]
+    pub(crate) fn note_sent(&mut self) -> Option<Instant> {
+        let rt = self.alarm.runtime();
+        self.notes.note_sent(|| rt.now())
+    }
+
+    /// The exact time, if there is credit for it.
+    pub(crate) fn date(&mut self) -> Option<Instant> {
+        let rt = self.alarm.runtime();
+        self.notes.date(|| rt.now())
+    }
+}
+
+impl<D, R: Runtime> Driver<D, EitherWay, R> {
+    /// Bytes moved, whichever way. `Some` is their exact date.
+    #[inline]
+    pub(crate) fn note_moved(&mut self) -> Option<Instant> {
+        let rt = self.alarm.runtime();
+        self.notes.0.note_received(|| rt.now())
     }
 }

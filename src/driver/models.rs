@@ -6,8 +6,9 @@ use std::task::{Poll, Waker};
 
 use loom::thread;
 
+use super::activity::Watch;
 use super::dating::CREDIT;
-use super::{BothTasks, Direction, Half, Notes, Watch, record};
+use super::{BothTasks, Direction, Half, Notes, record};
 use crate::rt::models::{ModelClock, block_on, model};
 use crate::rt::{Alarm, Runtime};
 use crate::sync::{AtomicU32, Mutex, Ordering};

@@ -7,7 +7,7 @@
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Which half polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +32,20 @@ pub(crate) struct BothTasks {
     waker: Waker,
     /// What `tasks` holds, to see without a lock that it is still the right one.
     known: [Option<Waker>; 2],
+    /// What a transport that is full wakes; made by the first refusal.
+    room: Option<Arc<Room>>,
 }
 
 /// Wakers are kept when they are used, so one that is known never has to be put in again.
 #[derive(Debug, Default)]
 struct Tasks([Mutex<Option<Waker>>; 2]);
+
+/// Wakes both tasks, and remembers that it did: the transport would take something.
+#[derive(Debug)]
+struct Room {
+    tasks: Arc<Tasks>,
+    made: AtomicBool,
+}
 
 impl Tasks {
     fn wake_half(&self, half: Half) {
@@ -50,12 +59,12 @@ impl Tasks {
         }
     }
 
-    fn set(&self, half: Half, waker: Waker) {
+    /// The waker that was there is dropped outside of the lock: dropping it may run a task's own code.
+    fn set(&self, half: Half, waker: Option<Waker>) {
         let mut slot = self.0[half as usize]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let before = slot.replace(waker);
-        // Dropped outside the lock: it may be the last of its task.
+        let before = std::mem::replace(&mut *slot, waker);
         drop(slot);
         drop(before);
     }
@@ -69,6 +78,7 @@ impl BothTasks {
             tasks,
             waker,
             known: [None, None],
+            room: None,
         }
     }
 
@@ -78,17 +88,36 @@ impl BothTasks {
         &mut self,
         half: Half,
         cx: &Context<'_>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        if !self.knows(half, cx.waker()) {
-            self.learn(half, cx.waker());
-        }
+        poll: impl FnOnce(&mut Context<'_>) -> T,
+    ) -> T {
+        self.learn(half, cx.waker());
         poll(&mut Context::from_waker(&self.waker))
     }
 
-    /// Runs `poll` for whoever has polled last, from outside of both.
-    pub(crate) fn poll_for_both<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        poll(&mut Context::from_waker(&self.waker))
+    /// The same for an operation of the sending side that was refused, whose wake-up tells that there
+    /// is [room](Self::has_room).
+    pub(crate) fn poll_for_room<T>(
+        &mut self,
+        half: Half,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.learn(half, cx.waker());
+        let room = self.room.get_or_insert_with(|| {
+            Arc::new(Room {
+                tasks: Arc::clone(&self.tasks),
+                made: AtomicBool::new(false),
+            })
+        });
+        room.made.store(false, Ordering::SeqCst);
+        let waker = Waker::from(Arc::clone(room));
+        poll(&mut Context::from_waker(&waker))
+    }
+
+    /// Whether the transport has said since the last refusal that it would take something.
+    pub(crate) fn has_room(&self) -> bool {
+        let made = |room: &Arc<Room>| room.made.load(Ordering::SeqCst);
+        self.room.as_ref().is_some_and(made)
     }
 
     /// Whether `waker` is the task of `half`, as of its last poll.
@@ -99,10 +128,29 @@ impl BothTasks {
             .is_some_and(|known| known.will_wake(waker))
     }
 
-    #[cold]
+    #[inline]
     fn learn(&mut self, half: Half, waker: &Waker) {
+        if !self.knows(half, waker) {
+            self.learn_anew(half, waker);
+        }
+    }
+
+    #[cold]
+    fn learn_anew(&mut self, half: Half, waker: &Waker) {
         self.known[half as usize] = Some(waker.clone());
-        self.tasks.set(half, waker.clone());
+        self.tasks.set(half, Some(waker.clone()));
+    }
+
+    /// The task of `half` does not wait any more: it is not to be woken, nor kept in memory.
+    pub(crate) fn forget(&mut self, half: Half) {
+        if self.known[half as usize].take().is_some() {
+            self.tasks.set(half, None);
+        }
+    }
+
+    /// Runs `poll` for whichever task has polled last, from outside of both.
+    pub(crate) fn poll_for_both<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        poll(&mut Context::from_waker(&self.waker))
     }
 
     /// Wakes the task of one half.
@@ -122,9 +170,20 @@ impl Wake for Tasks {
     }
 }
 
+impl Wake for Room {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.made.store(true, Ordering::SeqCst);
+        self.tasks.wake_by_ref();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 
@@ -137,6 +196,10 @@ mod tests {
         }
     }
 
+    fn counts(tasks: [&Arc<Count>; 2]) -> [u32; 2] {
+        tasks.map(|task| task.0.load(Ordering::SeqCst))
+    }
+
     #[test]
     fn whoever_polls_last_both_are_woken() {
         let (reader, writer) = (Arc::new(Count::default()), Arc::new(Count::default()));
@@ -144,27 +207,51 @@ mod tests {
         let mut both = BothTasks::new();
         let mut beneath = None;
         for (half, waker) in [(Half::Read, &reads), (Half::Write, &writes)] {
-            let polled = both.poll(half, &Context::from_waker(waker), |cx| {
+            both.poll(half, &Context::from_waker(waker), |cx| {
                 beneath = Some(cx.waker().clone());
-                Poll::<()>::Pending
             });
-            assert!(polled.is_pending());
         }
         beneath.unwrap().wake();
-        assert_eq!(
-            (
-                reader.0.load(Ordering::SeqCst),
-                writer.0.load(Ordering::SeqCst)
-            ),
-            (1, 1)
-        );
+        assert_eq!(counts([&reader, &writer]), [1, 1]);
         both.wake(Half::Write);
-        assert_eq!(
-            (
-                reader.0.load(Ordering::SeqCst),
-                writer.0.load(Ordering::SeqCst)
-            ),
-            (1, 2)
-        );
+        assert_eq!(counts([&reader, &writer]), [1, 2]);
+    }
+
+    #[test]
+    fn a_half_that_waits_no_longer_is_not_woken() {
+        let (reader, writer) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let (reads, writes) = (Waker::from(reader.clone()), Waker::from(writer.clone()));
+        let mut both = BothTasks::new();
+        both.poll(Half::Read, &Context::from_waker(&reads), |_| ());
+        let mut beneath = None;
+        both.poll(Half::Write, &Context::from_waker(&writes), |cx| {
+            beneath = Some(cx.waker().clone());
+        });
+        let held = Arc::strong_count(&writer);
+        both.forget(Half::Write);
+        beneath.unwrap().wake();
+        assert_eq!(counts([&reader, &writer]), [1, 0]);
+        assert!(Arc::strong_count(&writer) < held, "the task is let go");
+    }
+
+    #[test]
+    fn room_is_told_by_the_waker_of_a_refused_write_alone() {
+        let waker = Waker::noop();
+        let cx = Context::from_waker(waker);
+        let mut both = BothTasks::new();
+        let (mut reading, mut writing) = (None, None);
+        both.poll(Half::Read, &cx, |cx| reading = Some(cx.waker().clone()));
+        assert!(!both.has_room());
+        let refused = both.poll_for_room(Half::Write, &cx, |cx| {
+            writing = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        });
+        assert!(refused.is_pending());
+        reading.unwrap().wake();
+        assert!(!both.has_room());
+        writing.unwrap().wake();
+        assert!(both.has_room());
+        let _ = both.poll_for_room(Half::Write, &cx, |_| Poll::<()>::Pending);
+        assert!(!both.has_room(), "refused again");
     }
 }

@@ -2,16 +2,16 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures::io::{AsyncRead, AsyncWrite};
 use pin_project::pin_project;
 
-use crate::driver::{BothTasks, Dating, Half};
-use crate::idle::{IdleConfig, IdleDetector};
-use crate::rt::{Alarm, Runtime};
-use crate::time::{Brief, earlier};
+use crate::driver::{BothTasks, Dating, Driver, EitherWay, Half, Quiet, Seen};
+use crate::idle::IdleConfig;
+use crate::rt::Runtime;
+use crate::time::Brief;
 
 /// A socket whose reads and writes fail with [`io::ErrorKind::TimedOut`] once no byte has moved in
 /// either direction for a while: for a socket that is handed to other people's code.
@@ -50,9 +50,7 @@ pub struct IdleTimeout<S, R: Runtime> {
 
 #[derive(Debug)]
 struct Guard<R: Runtime> {
-    detector: IdleDetector,
-    dating: Dating,
-    alarm: Alarm<R>,
+    driver: Driver<Quiet, EitherWay, R>,
     tasks: BothTasks,
     idle_for: Option<Duration>,
 }
@@ -69,9 +67,12 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     pub fn new(io: S, after: Duration, rt: R) -> Self {
         let (now, config) = (rt.now(), IdleConfig::new().all(after));
         let guard = Guard {
-            detector: IdleDetector::new(config, now),
-            dating: Dating::new(config.shortest(), now),
-            alarm: Alarm::new(rt),
+            driver: Driver::new(
+                Quiet::new(config, now),
+                EitherWay(Dating::new(config.shortest(), now)),
+                rt,
+                now,
+            ),
             tasks: BothTasks::new(),
             idle_for: None,
         };
@@ -168,63 +169,50 @@ impl<R: Runtime> Guard<R> {
                 Poll::Ready(result)
             }
             Poll::Pending => self
-                .poll_idle(kind.half(), cx)
+                .poll_idle(kind, cx)
                 .map(|idle_for| Err(timed_out(idle_for))),
         }
     }
 
     #[inline]
     fn note(&mut self) {
-        let rt = self.alarm.runtime();
-        if let Some(now) = self.dating.note_received(|| rt.now()) {
+        if let Some(now) = self.driver.note_moved() {
             self.note_dated(now);
         }
     }
 
+    #[cold]
     fn note_dated(&mut self, now: Instant) {
-        self.detector.on_read(now);
-        let Some(tick_at) = self.dating.next_tick() else {
-            return;
-        };
-        // The last one that is dated. Whoever waits on the other task has to be there when the next
-        // ones are, and that may be before the deadline it has set its timer to.
-        let alarm = &mut self.alarm;
-        let _ = self
-            .tasks
-            .poll_for_both(|cx| alarm.poll_at(Some(tick_at), cx));
+        self.driver.machine.on_moved(now);
+        // Credit may be used up. The next tick may come before the deadline that the waiting task has
+        // set its timer to, so that task has to set it anew.
+        let driver = &mut self.driver;
+        self.tasks.poll_for_both(|cx| driver.arm(cx));
     }
 
-    fn poll_idle(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<Duration> {
+    /// Nothing moved in this operation: ready once it has been so for too long.
+    #[inline]
+    fn poll_idle(&mut self, kind: Operation, cx: &mut Context<'_>) -> Poll<Duration> {
+        if self.driver.is_asleep() && self.tasks.knows(kind.half(), cx.waker()) {
+            return Poll::Pending;
+        }
+        self.poll_judge(kind, cx)
+    }
+
+    #[cold]
+    fn poll_judge(&mut self, kind: Operation, cx: &Context<'_>) -> Poll<Duration> {
         if let Some(idle_for) = self.idle_for {
             return Poll::Ready(idle_for);
         }
-        let Self {
-            detector,
-            dating,
-            alarm,
-            tasks,
-            idle_for,
-        } = self;
-        let expired = tasks.poll(half, cx, |cx| {
-            loop {
-                let deadline = earlier(detector.poll_timeout(), dating.next_tick());
-                let Poll::Ready(now) = alarm.poll_at(deadline, cx) else {
-                    return Poll::Pending;
-                };
-                if let Some(moved) = dating.settle(now).received {
-                    detector.on_read(moved);
-                }
-                if let Some(event) = detector.handle_timeout(now) {
-                    return Poll::Ready(event.idle_for);
-                }
-            }
-        });
-        if let Poll::Ready(expired) = expired {
-            *idle_for = Some(expired);
-            alarm.disarm();
-            tasks.wake(half.other());
-        }
-        expired
+        let (half, driver) = (kind.half(), &mut self.driver);
+        let event = ready!(
+            self.tasks
+                .poll(half, cx, |cx| { driver.poll_due(Seen::Drained, cx) })
+        );
+        self.idle_for = Some(event.idle_for);
+        self.driver.disarm();
+        self.tasks.wake(half.other());
+        Poll::Ready(event.idle_for)
     }
 }
 

@@ -10,13 +10,14 @@
 //! gives the reason inside any error that a library makes of it; [`Activity`] tells a
 //! [`PingPong`](crate::PingPong) above the socket which bytes move below its messages.
 
+mod adapt;
 mod idle_timeout;
 mod keepalive_stream;
 mod track;
-mod wire;
+pub(crate) mod wire;
 
 pub use crate::driver::Activity;
 pub use idle_timeout::IdleTimeout;
 pub use keepalive_stream::KeepaliveStream;
 pub use track::{IdleEvents, Tracked, track};
-pub use wire::{Incoming, MOST_HELD, Wire};
+pub use wire::{Incoming, MOST_HELD, Stage, Wire};

@@ -2,18 +2,16 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
 
 use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
 use futures::stream::FusedStream;
 use pin_project::pin_project;
 
-use crate::driver::{Activity, Direction, Notes, Watch, record, tick_of};
-use crate::idle::{IdleConfig, IdleDetector, IdleEvent};
+use crate::driver::{Activity, Direction, Driver, Notes, Quiet, Seen, Watched, record};
+use crate::idle::{IdleConfig, IdleEvent};
 use crate::rt::{Alarm, Runtime};
-use crate::time::{earlier, later, reached};
 
 /// Splits the watching from the using: the same socket, and a stream of its idle events.
 ///
@@ -47,14 +45,13 @@ pub fn track<S, R: Runtime>(io: S, config: IdleConfig, rt: R) -> (Tracked<S, R>,
     let alarm = Alarm::new(rt.clone());
     let now = rt.now();
     let (notes, watch) = record(alarm.bell(), rt, config.shortest().is_some());
+    let (quiet, watched) = (
+        Quiet::new(config, now),
+        Watched::new(watch, config.shortest()),
+    );
     let events = IdleEvents {
-        tick: config.shortest().map(tick_of),
-        tick_at: None,
-        detector: IdleDetector::new(config, now),
-        held: false,
+        driver: Driver::with_alarm(quiet, watched, alarm, now),
         ended: false,
-        alarm,
-        watch,
     };
     (Tracked { io, notes }, events)
 }
@@ -291,13 +288,7 @@ impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for Tracked<S, 
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct IdleEvents<R: Runtime> {
-    detector: IdleDetector,
-    alarm: Alarm<R>,
-    watch: Watch,
-    /// How far apart the looks at a busy connection are.
-    tick: Option<Duration>,
-    tick_at: Option<Instant>,
-    held: bool,
+    driver: Driver<Quiet, Watched, R>,
     ended: bool,
 }
 
@@ -308,107 +299,33 @@ impl<R: Runtime> IdleEvents<R> {
     /// death. Full periods run from the moment a read has to wait. A read that was begun and
     /// cancelled counts as waiting until the next one completes. Say so before the socket is used: a
     /// read that waits already is not seen.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// # let socket = futures::io::empty();
-    /// let config = IdleConfig::new().reader(Duration::from_secs(60));
-    /// let (socket, idle) = track(socket, config, Tokio);
-    /// let idle = idle.hold_while_unread(true);
-    /// # drop((socket, idle));
-    /// ```
     pub fn hold_while_unread(self, hold: bool) -> Self {
-        self.watch.set_hold(hold);
+        self.driver.notes.watch.set_hold(hold);
         self
     }
 
-    /// Changes the periods of a running connection: see [`IdleDetector::set_config`].
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// # let socket = futures::io::empty();
-    /// let (socket, mut idle) = track(socket, IdleConfig::new(), Tokio);
-    /// idle.set_config(IdleConfig::new().writer(Duration::from_secs(10)));
-    /// # drop(socket);
-    /// ```
+    /// Changes the periods of a running connection: see
+    /// [`IdleDetector::set_config`](crate::IdleDetector::set_config).
     pub fn set_config(&mut self, config: IdleConfig) {
-        let now = self.alarm.runtime().now();
-        self.look(now);
-        self.detector.set_config(config, now);
-        self.tick = config.shortest().map(tick_of);
-        self.tick_at = self.tick.and_then(|tick| later(now, tick));
+        let now = self.driver.now();
+        self.driver.machine.set_config(config, now);
+        self.driver.notes.set_period(config.shortest(), now);
+        self.driver.rearm();
     }
 
-    /// Finds out what has moved, and when to look again if the connection is busy.
-    fn look(&mut self, now: Instant) {
-        let moved = self.watch.look(now);
-        let mut facts = [
-            (moved.waited, Fact::Waited),
-            (moved.read, Fact::Read),
-            (moved.written, Fact::Written),
-        ];
-        // In the order in which they happened: time does not run back for a detector.
-        facts.sort_by_key(|(at, _)| *at);
-        for (at, fact) in facts {
-            let Some(at) = at else { continue };
-            match fact {
-                Fact::Read => self.detector.on_read(at),
-                Fact::Written => self.detector.on_write(at),
-                Fact::Waited if self.held => self.detector.resume_reader(at),
-                Fact::Waited => self.detector.reset_read(at),
-            }
-        }
-        self.held &= moved.waited.is_none();
-        self.set_tick(now, moved.read.or(moved.written).is_some());
-    }
-
-    fn set_tick(&mut self, now: Instant, busy: bool) {
-        let (undated, due) = (self.watch.is_undated(), reached(self.tick_at, now));
-        if !undated {
-            self.tick_at = self.tick_at.filter(|_| !due);
-            self.watch.refill();
-        } else if busy || due || self.tick_at.is_none() {
-            // After the last of the undated there is one more tick, for an operation that saw no
-            // credit and is counted only now.
-            self.tick_at = self.tick.and_then(|tick| later(now, tick));
-            if !busy {
-                self.watch.refill();
-            }
-        }
-    }
-
-    /// Holds reader idleness if nobody waits for input.
-    fn hold(&mut self) {
-        if !self.watch.is_awaited() {
-            self.detector.pause_reader();
-            self.held = true;
-        }
-    }
-
-    /// Answers the bell: the moving side has stopped asking the clock, or waits for input again.
+    /// The bell may have rung because the moving side has used up its credit while nobody was waiting
+    /// to tick, or because somebody waits for input again.
     fn answer(&mut self) {
-        let unwatched = self.tick.is_some() && self.tick_at.is_none() && self.watch.is_undated();
-        let released = self.held && self.watch.is_awaited();
+        let unwatched = self.driver.notes.is_unwatched();
+        let released = self.driver.machine.is_held() && self.driver.notes.watch.is_awaited();
         if !unwatched && !released {
             return;
         }
-        let now = self.alarm.runtime().now();
-        self.look(now);
+        let now = self.driver.now();
         if released {
-            self.detector.resume_reader(now);
-            self.held = false;
+            self.driver.machine.release(now);
         }
     }
-}
-
-/// What the moving side can have noted.
-#[derive(Clone, Copy)]
-enum Fact {
-    Read,
-    Written,
-    Waited,
 }
 
 impl<R: Runtime> Stream for IdleEvents<R> {
@@ -417,22 +334,14 @@ impl<R: Runtime> Stream for IdleEvents<R> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<IdleEvent>> {
         let this = self.get_mut();
         // First of all, so that whatever comes after the looks below rings for this task.
-        this.alarm.listen(cx.waker());
-        if this.ended || this.watch.is_closed() {
+        this.driver.listen(cx.waker());
+        if this.ended || this.driver.notes.watch.is_closed() {
             this.ended = true;
-            this.alarm.disarm();
+            this.driver.disarm();
             return Poll::Ready(None);
         }
         this.answer();
-        loop {
-            let deadline = earlier(this.detector.poll_timeout(), this.tick_at);
-            let now = ready!(this.alarm.poll_at(deadline, cx));
-            this.look(now);
-            this.hold();
-            if let Some(event) = this.detector.handle_timeout(now) {
-                return Poll::Ready(Some(event));
-            }
-        }
+        this.driver.poll_due(Seen::Drained, cx).map(Some)
     }
 }
 

@@ -2,125 +2,32 @@
 
 use std::time::Duration;
 
+use super::{Boundary, PingWhen, Proof, ReplyTimeout, StallWhen};
 use crate::error::ConfigError;
 use crate::jitter::Jitter;
-use crate::rtt::Rtt;
-use crate::time::{SHORTEST, shorter};
-
-/// When to send a ping.
-///
-/// Two duties are easily mixed up: to *check the peer* (something must be received every interval,
-/// whatever is sent) and to *be heard* (something must be sent every interval, whatever is received).
-///
-/// ```
-/// # use liveness::{KeepaliveConfig, PingWhen};
-/// let both = KeepaliveConfig::new().ping_when(PingWhen::EitherIdle);
-/// # assert_ne!(both, KeepaliveConfig::new());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "two directions, both, neither, always: a closed sum"
-)]
-pub enum PingWhen {
-    /// Never: the peer pings, or a silence limit does the watching.
-    Never,
-    /// Every interval, whatever the traffic.
-    Always,
-    /// When nothing proved life for an interval: checks the peer, and costs nothing while the peer
-    /// talks.
-    #[default]
-    RecvIdle,
-    /// When nothing was sent for an interval: keeps the promise to be heard. It does *not* watch a
-    /// peer while this side keeps writing; add [`silence`](KeepaliveConfig::silence), or use
-    /// [`EitherIdle`](Self::EitherIdle).
-    SendIdle,
-    /// When nothing was sent, or nothing proved life, for an interval: both duties.
-    EitherIdle,
-}
-
-impl PingWhen {
-    const fn checks_peer(self) -> bool {
-        matches!(self, Self::Always | Self::RecvIdle | Self::EitherIdle)
-    }
-}
-
-/// What counts as a sign of life.
-///
-/// ```
-/// # use liveness::{KeepaliveConfig, Proof};
-/// let strict = KeepaliveConfig::new().proof(Proof::PongOnly);
-/// # assert_ne!(strict, KeepaliveConfig::new());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "anything or the answer only: a closed sum"
-)]
-pub enum Proof {
-    /// Any byte received: a large message that takes its time, or an answer stuck behind data, is
-    /// not death.
-    #[default]
-    AnyBytes,
-    /// Only a pong that answers one of our pings: also finds a peer that babbles and does not
-    /// listen. Wants a reply timeout that covers the queue in front of the answer.
-    PongOnly,
-}
-
-/// Whether a silence limit is reached at the limit or only beyond it.
-///
-/// Systems differ, and their tests can tell: MQTT brokers drop a client that was silent for *more
-/// than* 1.5 keep alives, AMQP a peer that was silent for two intervals *or longer*.
-///
-/// ```
-/// # use liveness::{KeepaliveConfig, keepalive::Boundary};
-/// let mqtt = KeepaliveConfig::new().silence_boundary(Boundary::Exclusive);
-/// # assert_ne!(mqtt, KeepaliveConfig::new());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(clippy::exhaustive_enums, reason = "at or beyond: a closed sum")]
-pub enum Boundary {
-    /// Dead when the silence has lasted exactly as long as the limit.
-    #[default]
-    Inclusive,
-    /// Still alive then; dead one nanosecond later.
-    Exclusive,
-}
-
-/// How long an answer may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "fixed or measured: a closed sum")]
-pub enum ReplyTimeout {
-    /// Always this long; zero for pings that nobody answers.
-    Fixed(Duration),
-    /// As long as the measured round trip suggests: see
-    /// [`adaptive_reply_timeout`](KeepaliveConfig::adaptive_reply_timeout).
-    Adaptive {
-        /// The shortest that it gets.
-        floor: Duration,
-        /// The longest that it gets, and its length before the first answer.
-        cap: Duration,
-    },
-}
+use crate::time::SHORTEST;
 
 /// How a connection is kept alive: when to ask, what proves life, when to give up.
 ///
-/// One flat value, checked once by [`Keepalive::new`](crate::Keepalive::new). In every duration
-/// [`Duration::ZERO`] means off.
+/// One flat value. Its fields can be read and assigned, and each has a setter of the same name for
+/// constants; [`Keepalive::new`](crate::Keepalive::new) checks it once. In every duration
+/// [`Duration::ZERO`] means off, and anything else is at least 1 ms.
 ///
-/// | setter | default | meaning |
+/// | field | default | meaning |
 /// | --- | --- | --- |
-/// | [`interval`](Self::interval) | 20 s | the time before a ping |
-/// | [`ping_when`](Self::ping_when) | `RecvIdle` | what that time is counted from |
-/// | [`proof`](Self::proof) | `AnyBytes` | what proves life |
-/// | [`reply_timeout`](Self::reply_timeout) | 10 s | the time for an answer, from the moment the ping left |
-/// | [`max_unanswered`](Self::max_unanswered) | 1 | unanswered pings until the verdict |
-/// | [`silence`](Self::silence) | off | a limit for peers that are not asked |
-/// | [`write_stall`](Self::write_stall) | 30 s | bytes offered, and none taken for that long |
-/// | [`jitter`](Self::jitter) | none | spreads many connections |
-/// | [`forgive_stall`](Self::forgive_stall) | yes | asks again instead of burying after *our own* pause |
+/// | [`interval`](Self::interval()) | 20 s | the time before a ping |
+/// | [`ping_when`](Self::ping_when()) | `RecvIdle` | what that time is counted from |
+/// | [`jitter`](Self::jitter()) | none | spreads many connections |
+/// | [`proof`](Self::proof()) | `AnyBytes` | what proves life |
+/// | [`reply_timeout`](Self::reply_timeout()) | 10 s | the time for an answer, once the ping is out |
+/// | [`max_unanswered`](Self::max_unanswered()) | 2 | unanswered pings until the verdict |
+/// | [`upload_wait`](Self::upload_wait()) | 90 s | how long a ping may stand behind an upload |
+/// | [`silence`](Self::silence()) | off | a limit for peers that are not asked |
+/// | [`write_stall`](Self::write_stall()) | 30 s | bytes offered, and none taken for that long |
+/// | [`pause_limit`](Self::pause_limit()) | 15 min | how long nobody may read |
+/// | [`forgive_stall`](Self::forgive_stall()) | yes | after *our own* pause, asks again first |
 ///
-/// With the defaults a dead peer is found within [30 s](Self::detection_bound).
+/// Why these numbers: see [`manual::defaults`](crate::manual::defaults).
 ///
 /// ```
 /// use std::time::Duration;
@@ -130,8 +37,14 @@ pub enum ReplyTimeout {
 ///     .interval(Duration::from_secs(5))
 ///     .ping_when(PingWhen::EitherIdle)
 ///     .reply_timeout(Duration::from_secs(2))
-///     .max_unanswered(2);
-/// assert_eq!(CONFIG.detection_bound(), Some(Duration::from_secs(9)));
+///     .max_unanswered(3);
+/// assert_eq!(CONFIG.interval, Duration::from_secs(5));
+///
+/// // A peer that falls silent on a quiet connection is dead after 5 s and three answers' time. While
+/// // its bytes keep arriving and prove nothing, the last answer gets its time twice.
+/// let bound = CONFIG.detection_bound().unwrap();
+/// assert_eq!(bound.quiet, Duration::from_secs(5 + 3 * 2));
+/// assert_eq!(bound.undrained, Duration::from_secs(5 + 3 * 2 + 2));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -146,14 +59,20 @@ pub struct KeepaliveConfig {
     pub proof: Proof,
     /// The time for an answer.
     pub reply_timeout: ReplyTimeout,
-    /// The pings in a row that may go unanswered, with the last of which the verdict comes.
+    /// The pings in a row that may go unanswered; the last of them is the verdict.
     pub max_unanswered: u32,
+    /// The longest that a ping may stand behind an upload.
+    pub upload_wait: Duration,
     /// The limit for peers that are not asked.
     pub silence: Duration,
     /// Whether that limit is reached at its end or only beyond it.
     pub silence_boundary: Boundary,
     /// The time in which a peer takes at least one of the bytes that are offered to it.
     pub write_stall: Duration,
+    /// Whether a peer that takes nothing is dead although it shows life.
+    pub stall_when: StallWhen,
+    /// The longest that nobody may read.
+    pub pause_limit: Duration,
     /// Whether a pause of our own is forgiven.
     pub forgive_stall: bool,
 }
@@ -166,12 +85,6 @@ impl Default for KeepaliveConfig {
 
 impl KeepaliveConfig {
     /// The defaults in the [table above](Self).
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::KeepaliveConfig;
-    /// assert_eq!(KeepaliveConfig::new().detection_bound(), Some(Duration::from_secs(30)));
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -180,20 +93,18 @@ impl KeepaliveConfig {
             jitter: Jitter::NONE,
             proof: Proof::AnyBytes,
             reply_timeout: ReplyTimeout::Fixed(Duration::from_secs(10)),
-            max_unanswered: 1,
+            max_unanswered: 2,
+            upload_wait: Duration::from_secs(90),
             silence: Duration::ZERO,
             silence_boundary: Boundary::Inclusive,
             write_stall: Duration::from_secs(30),
+            stall_when: StallWhen::Always,
+            pause_limit: Duration::from_secs(15 * 60),
             forgive_stall: true,
         }
     }
 
     /// Everything off: no ping, no verdict. A start for configurations that name all they want.
-    ///
-    /// ```
-    /// # use liveness::KeepaliveConfig;
-    /// assert_eq!(KeepaliveConfig::off().detection_bound(), None);
-    /// ```
     #[must_use]
     pub const fn off() -> Self {
         Self::new()
@@ -201,20 +112,41 @@ impl KeepaliveConfig {
             .ping_when(PingWhen::Never)
             .reply_timeout(Duration::ZERO)
             .write_stall(Duration::ZERO)
+            .pause_limit(Duration::ZERO)
     }
 
-    /// The time before a ping, at least 1 ms; zero is off. Default 20 s.
+    /// All periods from one number: a peer that falls silent on a quiet connection is dead within
+    /// `bound`, the sixteenth included by which a shell may date a busy stream's last byte late.
     ///
-    /// Never longer than promised; never shorter than `interval` less its jitter, but for the first
-    /// one if it is [spread](Jitter::spread_first). Counted from what [`ping_when`](Self::ping_when)
-    /// says and from the last ping that left.
+    /// The interval is 8/17 of it, the time for each of two answers a quarter, the time for a stalled
+    /// write a half; a ping may stand behind an upload for all of it. Where the path has a slow uplink
+    /// with a deep queue, raise [`upload_wait`](Self::upload_wait()) again.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::KeepaliveConfig;
-    /// let config = KeepaliveConfig::new().interval(Duration::from_secs(5));
-    /// assert_eq!(config.detection_bound(), Some(Duration::from_secs(15)));
+    /// use std::time::Duration;
+    /// use liveness::KeepaliveConfig;
+    ///
+    /// let config = KeepaliveConfig::within(Duration::from_secs(17));
+    /// assert_eq!(config.interval, Duration::from_secs(8));
+    /// let bound = config.detection_bound().unwrap();
+    /// assert_eq!(bound.quiet + config.interval / 16, Duration::from_secs(17));
     /// ```
+    #[must_use]
+    pub const fn within(bound: Duration) -> Self {
+        Self::new()
+            .interval(part(bound, 8, 17))
+            .reply_timeout(part(bound, 1, 4))
+            .max_unanswered(2)
+            .write_stall(part(bound, 1, 2))
+            .upload_wait(bound)
+    }
+
+    /// The time before a ping. Default 20 s.
+    ///
+    /// A ping waits at most `interval` and at least `interval` minus the jitter. The first may come
+    /// sooner: see [`Jitter::spread_first`]. Counted from what [`ping_when`](Self::ping_when()) says and
+    /// from the last ping that left. On a busy stream a shell dates sent bytes up to a sixteenth of
+    /// the shortest period early, so that the promise to be heard is never late.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
@@ -222,12 +154,6 @@ impl KeepaliveConfig {
     }
 
     /// What the interval is counted from. Default [`PingWhen::RecvIdle`].
-    ///
-    /// ```
-    /// # use liveness::{KeepaliveConfig, PingWhen};
-    /// let passive = KeepaliveConfig::new().ping_when(PingWhen::Never);
-    /// assert_eq!(passive.detection_bound(), None);
-    /// ```
     #[must_use]
     pub const fn ping_when(mut self, when: PingWhen) -> Self {
         self.ping_when = when;
@@ -243,27 +169,14 @@ impl KeepaliveConfig {
     }
 
     /// What proves life. Default [`Proof::AnyBytes`].
-    ///
-    /// ```
-    /// # use liveness::{KeepaliveConfig, Proof};
-    /// let config = KeepaliveConfig::new().proof(Proof::PongOnly);
-    /// # assert_ne!(config, KeepaliveConfig::new());
-    /// ```
     #[must_use]
     pub const fn proof(mut self, proof: Proof) -> Self {
         self.proof = proof;
         self
     }
 
-    /// The time for an answer, counted from the moment the ping was flushed; at least 1 ms, zero for
-    /// pings that nobody answers. Default 10 s.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::KeepaliveConfig;
-    /// let config = KeepaliveConfig::new().reply_timeout(Duration::from_secs(3));
-    /// assert_eq!(config.detection_bound(), Some(Duration::from_secs(23)));
-    /// ```
+    /// The time for an answer, counted from the moment the ping is
+    /// [out](crate::Keepalive#when-a-ping-is-out); zero for pings that nobody answers. Default 10 s.
     #[must_use]
     pub const fn reply_timeout(mut self, timeout: Duration) -> Self {
         self.reply_timeout = ReplyTimeout::Fixed(timeout);
@@ -271,146 +184,99 @@ impl KeepaliveConfig {
     }
 
     /// The time for an answer from the measured round trip, between `floor` and `cap`: see
-    /// [`Rtt::reply_timeout`]. `cap` until the first answer. A floor below 1 ms counts as 1 ms; a cap
-    /// of zero is off.
+    /// [`Rtt::reply_timeout`](crate::rtt::Rtt::reply_timeout). `cap` until the first answer. A floor
+    /// below 1 ms counts as 1 ms; a cap of zero is off.
     ///
     /// Round trips have heavy tails: keep the floor at a second or more, and
-    /// [`max_unanswered`](Self::max_unanswered) above 1.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::KeepaliveConfig;
-    /// let config = KeepaliveConfig::new()
-    ///     .adaptive_reply_timeout(Duration::from_secs(1), Duration::from_secs(10))
-    ///     .max_unanswered(2);
-    /// assert_eq!(config.detection_bound(), Some(Duration::from_secs(20 + 2 * 10)));
-    /// ```
+    /// [`max_unanswered`](Self::max_unanswered()) above 1.
     #[must_use]
     pub const fn adaptive_reply_timeout(mut self, floor: Duration, cap: Duration) -> Self {
         self.reply_timeout = ReplyTimeout::Adaptive { floor, cap };
         self
     }
 
-    /// How many pings in a row may go unanswered, the last of which is the verdict; at least 1.
-    /// Default 1.
+    /// How many pings in a row may go unanswered; the last of them is the verdict. At least 1.
+    /// Default 2.
     ///
     /// After each reply timeout but the last another ping is sent at once.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::KeepaliveConfig;
-    /// let config = KeepaliveConfig::new().max_unanswered(3);
-    /// assert_eq!(config.detection_bound(), Some(Duration::from_secs(20 + 3 * 10)));
-    /// ```
     #[must_use]
     pub const fn max_unanswered(mut self, pings: u32) -> Self {
         self.max_unanswered = pings;
         self
     }
 
-    /// A passive limit: dead after that long without proof of life, asked or not. At least 1 ms,
-    /// zero is off. Default off.
+    /// How long a ping may stand behind our own upload before its answer is due all the same. Default
+    /// 90 s; zero waits for as long as bytes are taken.
     ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{KeepaliveConfig, PingWhen};
-    /// let listener = KeepaliveConfig::new().ping_when(PingWhen::Never).silence(Duration::from_secs(90));
-    /// assert_eq!(listener.detection_bound(), Some(Duration::from_secs(90)));
-    /// ```
+    /// A socket that takes a ping has put it behind everything in its send buffer, megabytes on a slow
+    /// uplink. Until the ping is known to be [out](crate::Keepalive#when-a-ping-is-out), only
+    /// [`write_stall`](Self::write_stall()) judges.
+    #[must_use]
+    pub const fn upload_wait(mut self, wait: Duration) -> Self {
+        self.upload_wait = wait;
+        self
+    }
+
+    /// A passive limit: dead after that long without proof of life, asked or not. Default off.
     #[must_use]
     pub const fn silence(mut self, limit: Duration) -> Self {
         self.silence = limit;
         self
     }
 
-    /// Whether [`silence`](Self::silence) is reached at its limit or only beyond. Default
+    /// Whether [`silence`](Self::silence()) is reached at its limit or only beyond. Default
     /// [`Boundary::Inclusive`].
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{KeepaliveConfig, keepalive::Boundary};
-    /// let config = KeepaliveConfig::off().silence(Duration::from_secs(90));
-    /// assert_eq!(
-    ///     config.silence_boundary(Boundary::Exclusive).detection_bound(),
-    ///     Some(Duration::new(90, 1)),
-    /// );
-    /// ```
     #[must_use]
     pub const fn silence_boundary(mut self, boundary: Boundary) -> Self {
         self.silence_boundary = boundary;
         self
     }
 
-    /// Dead when bytes were offered to the peer and none was taken for that long, whatever is
-    /// received; at least 1 ms, zero is off. Default 30 s.
+    /// Dead when bytes were offered to the peer and none was taken for that long. Default 30 s.
     ///
-    /// This is what finds a dead peer behind a full socket buffer, where no ping can leave.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::KeepaliveConfig;
-    /// let config = KeepaliveConfig::new().write_stall(Duration::from_secs(5));
-    /// # assert_ne!(config, KeepaliveConfig::new());
-    /// ```
+    /// This is what finds a dead peer behind a full socket buffer, where no ping can leave. The bytes
+    /// are those that the shell sees: [`PingPong`](crate::PingPong) alone sees whole messages, and a
+    /// message that is being taken for longer than this looks like a stall. Give it the bytes
+    /// ([`with_activity`](crate::PingPong::with_activity)).
     #[must_use]
     pub const fn write_stall(mut self, limit: Duration) -> Self {
         self.write_stall = limit;
         self
     }
 
-    /// What to do when this side was away itself: suspended, in a debugger, its executor blocked. That
+    /// Whether a peer that takes nothing is dead although it shows life. Default
+    /// [`StallWhen::Always`].
+    #[must_use]
+    pub const fn stall_when(mut self, when: StallWhen) -> Self {
+        self.stall_when = when;
+        self
+    }
+
+    /// How long nobody may read ([`Keepalive::pause`](crate::Keepalive::pause)) before the connection
+    /// is given up, since a dead peer cannot be told from a live one meanwhile. Default 15 min, about
+    /// as long as TCP itself goes on sending to a peer that is gone.
+    #[must_use]
+    pub const fn pause_limit(mut self, limit: Duration) -> Self {
+        self.pause_limit = limit;
+        self
+    }
+
+    /// Whether a pause of this side is forgiven: suspended, in a debugger, its executor blocked. That
     /// is assumed when a deadline is noticed late by more than a quarter of its limit, or when a ping
-    /// was not asked for in time.
+    /// was not asked for in time. Default yes.
     ///
-    /// With `true`, the default, the peer gets one *clean window* per period without life: all limits
-    /// run afresh from now, as if the peer had just been heard. It begins with a ping if one is due; and the [silence](Self::silence) limit waits for the answer to a
-    /// ping that left late. With `false` it is dead at once.
-    ///
-    /// ```
-    /// # use liveness::KeepaliveConfig;
-    /// let merciless = KeepaliveConfig::new().forgive_stall(false);
-    /// # assert_ne!(merciless, KeepaliveConfig::new());
-    /// ```
+    /// With `true` the peer gets one *clean window* per silence: all limits run afresh from now, as if
+    /// the peer had just been heard. The window begins with a ping if one is due. The
+    /// [silence](Self::silence()) limit waits for the answer to a ping that left late. With `false`
+    /// the peer is dead at once.
     #[must_use]
     pub const fn forgive_stall(mut self, forgive: bool) -> Self {
         self.forgive_stall = forgive;
         self
     }
 
-    /// The longest time from the last proof of life to the verdict, or `None` when this
-    /// configuration promises none.
-    ///
-    /// It is the smaller of `interval + max_unanswered * reply_timeout` (for a configuration that
-    /// checks the peer) and `silence`. It holds when the caller is on time and a ping leaves when it
-    /// is asked for; while the peer takes no bytes at all, [`write_stall`](Self::write_stall) limits
-    /// the wait instead.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{KeepaliveConfig, PingWhen};
-    /// const BOUND: Option<Duration> = KeepaliveConfig::new().detection_bound();
-    /// assert_eq!(BOUND, Some(Duration::from_secs(30)));
-    /// // Own writes would keep postponing the question:
-    /// let config = KeepaliveConfig::new().ping_when(PingWhen::SendIdle);
-    /// assert_eq!(config.detection_bound(), None);
-    /// ```
-    #[must_use]
-    pub const fn detection_bound(&self) -> Option<Duration> {
-        let reply = self.longest_reply();
-        let asks = self.checks_peer() && !reply.is_zero();
-        let asked = self
-            .interval
-            .saturating_add(reply.saturating_mul(self.max_unanswered));
-        let silent = self.silence_deadline();
-        match (asks, silent) {
-            (true, Some(silent)) if shorter(silent, asked) => Some(silent),
-            (true, _) => Some(asked),
-            (false, silent) => silent,
-        }
-    }
-
-    /// Refuses what cannot work.
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+    /// Refuses a configuration that cannot work.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let (floor, cap) = match self.reply_timeout {
             ReplyTimeout::Fixed(fixed) => (fixed, fixed),
             ReplyTimeout::Adaptive { floor, cap } => (floor, cap),
@@ -421,8 +287,10 @@ impl KeepaliveConfig {
         let durations = [
             ("interval", self.interval),
             ("reply_timeout", cap),
+            ("upload_wait", self.upload_wait),
             ("silence", self.silence),
             ("write_stall", self.write_stall),
+            ("pause_limit", self.pause_limit),
         ];
         for (name, value) in durations {
             if !value.is_zero() && value < SHORTEST {
@@ -462,79 +330,46 @@ impl KeepaliveConfig {
         Ok(())
     }
 
-    pub(super) const fn pings(&self) -> Option<PingWhen> {
-        if self.interval.is_zero() || matches!(self.ping_when, PingWhen::Never) {
-            return None;
-        }
-        Some(self.ping_when)
-    }
-
     /// Whether the peer is asked when nothing proved life for an interval.
     pub(super) const fn checks_peer(&self) -> bool {
         !self.interval.is_zero() && self.ping_when.checks_peer()
     }
 
-    /// The passive limit as the first instant at which it is exceeded.
-    pub(super) const fn silence_deadline(&self) -> Option<Duration> {
-        match (self.silence.is_zero(), self.silence_boundary) {
-            (true, _) => None,
-            (false, Boundary::Inclusive) => Some(self.silence),
-            (false, Boundary::Exclusive) => {
-                Some(self.silence.saturating_add(Duration::from_nanos(1)))
-            }
-        }
-    }
-
-    pub(crate) const fn stall_limit(&self) -> Option<Duration> {
-        if self.write_stall.is_zero() {
-            None
-        } else {
-            Some(self.write_stall)
-        }
-    }
-
-    /// The time for the answer to the next ping; `None` for pings that nobody answers.
-    pub(super) fn reply_limit(&self, rtt: &Rtt) -> Option<Duration> {
-        let limit = match self.reply_timeout {
-            ReplyTimeout::Fixed(fixed) => fixed,
-            ReplyTimeout::Adaptive { floor, cap } => rtt.reply_timeout(floor.max(SHORTEST), cap),
+    /// The same limits for a connection that cannot be asked, not yet or not any more: plain silence is
+    /// judged by the same bound.
+    pub(crate) fn unasked(&self) -> Self {
+        let silence = self.detection_bound().map(|bound| bound.quiet);
+        let silence = silence.unwrap_or_default();
+        let write_stall = match self.write_stall.is_zero() {
+            true => silence,
+            false => self.write_stall,
         };
-        (!limit.is_zero()).then_some(limit)
-    }
-
-    const fn longest_reply(&self) -> Duration {
-        match self.reply_timeout {
-            ReplyTimeout::Fixed(longest) | ReplyTimeout::Adaptive { cap: longest, .. } => longest,
-        }
-    }
-
-    /// The interval before the ping with the number `nth` of the connection with this seed.
-    pub(super) fn interval_before(&self, seed: u64, nth: u64) -> Duration {
-        self.jitter.shorten(self.interval, seed, nth)
-    }
-
-    /// The same limits for a connection that is being closed, where nothing can be asked any more.
-    pub(crate) fn after_close(&self) -> Self {
-        let silence = self.detection_bound().unwrap_or_default();
-        let write_stall = self.stall_limit().unwrap_or(silence);
         Self {
             proof: Proof::AnyBytes,
+            ping_when: PingWhen::Never,
             silence,
             write_stall,
-            ..self.ping_when(PingWhen::Never)
+            ..*self
         }
     }
 
     /// The shortest time that a shell must be able to resolve for this configuration.
     pub(crate) fn shortest(&self) -> Option<Duration> {
-        let interval = self.pings().map(|_| self.interval);
-        let silence = (!self.silence.is_zero()).then_some(self.silence);
-        let others = silence.into_iter().chain(self.stall_limit());
-        interval.into_iter().chain(others).min()
+        let pings = self.ping_when != PingWhen::Never;
+        let interval = if pings { self.interval } else { Duration::ZERO };
+        let periods = [interval, self.silence, self.write_stall];
+        periods.into_iter().filter(|span| !span.is_zero()).min()
     }
+}
 
-    /// The longest that one silence may take.
-    pub(crate) fn longest_limit(&self) -> Duration {
-        self.longest_reply().max(self.silence)
+/// `parts` of `of` equal parts of `span`; no more than the longest span there is.
+const fn part(span: Duration, parts: u32, of: u32) -> Duration {
+    let whole = match span.checked_mul(parts) {
+        Some(whole) => whole,
+        None => Duration::MAX,
+    };
+    match whole.checked_div(of) {
+        Some(part) => part,
+        None => Duration::MAX,
     }
 }

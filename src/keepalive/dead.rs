@@ -21,6 +21,8 @@ pub enum Cause {
     Silent,
     /// The peer took none of the bytes offered to it for too long.
     WriteStalled,
+    /// Nobody on this side has read for too long, so the peer's state cannot be told.
+    Unread,
     /// A packet of the peer's came more slowly than the least rate allows.
     TooSlow,
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Cause {
             Self::NoReply => "no reply",
             Self::Silent => "silent",
             Self::WriteStalled => "write stalled",
+            Self::Unread => "unread",
             Self::TooSlow => "too slow",
         })
     }
@@ -81,6 +84,7 @@ impl fmt::Display for Dead {
             (Cause::NoReply, n) => write!(f, "no reply to {n} pings within {limit} each")?,
             (Cause::Silent, _) => write!(f, "no sign of life within {limit}")?,
             (Cause::WriteStalled, _) => write!(f, "no byte taken for {limit}")?,
+            (Cause::Unread, _) => write!(f, "nobody has read for {limit}")?,
             (Cause::TooSlow, _) => {
                 write!(
                     f,
@@ -104,6 +108,19 @@ impl fmt::Display for Dead {
 impl Error for Dead {}
 
 impl Dead {
+    /// A verdict for a test of your own: nothing was asked or measured, and the peer was silent for
+    /// the limit. The fields can be assigned.
+    #[must_use]
+    pub const fn new(cause: Cause, limit: Duration) -> Self {
+        Self {
+            cause,
+            limit,
+            silent_for: limit,
+            unanswered: 0,
+            last_rtt: None,
+        }
+    }
+
     /// The verdict inside `error`, however it is wrapped: by [`Error`](crate::Error), by an
     /// [`io::Error`], by the error of a library that holds one, and so on along its
     /// [sources](Error::source). `None` if there is none.

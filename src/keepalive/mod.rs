@@ -1,104 +1,111 @@
 //! [`Keepalive`]: asks the peer, times the answers, and passes the verdict.
-//!
-//! The state machine of one connection. It sends nothing and reads no clock: facts come in through
-//! `on_*`, time through `handle_timeout`, and what to do comes out of it.
 
+mod bound;
 mod config;
 mod dead;
+mod facts;
+mod limits;
+mod options;
 mod pings;
 mod preset;
 
 use std::time::{Duration, Instant};
 
-pub use config::{Boundary, KeepaliveConfig, PingWhen, Proof, ReplyTimeout};
+pub use bound::Bound;
+pub use config::KeepaliveConfig;
 pub use dead::{Cause, Dead};
+pub use facts::Deadline;
+pub use options::{Boundary, PingWhen, Proof, ReplyTimeout, StallWhen};
 
 use crate::error::ConfigError;
+use crate::grace::Gap;
+use crate::patience::{Patience, Step};
 use crate::rtt::Rtt;
 use crate::seq::{Answers, Seq};
-use crate::time::{earlier, later, reached};
-use pings::Pings;
+use crate::time::Nanos;
+use facts::{Due, Facts, Verdict};
+use limits::Limits;
+use pings::{Found, Pings};
 
-/// What [`Keepalive::handle_timeout`] wants done.
-///
-/// ```
-/// # use liveness::KeepaliveEvent;
-/// # fn send_ping(_: liveness::Seq) {}
-/// # fn close(_: liveness::Dead) {}
-/// fn act(event: KeepaliveEvent) {
-///     match event {
-///         KeepaliveEvent::Ping(seq) => send_ping(seq),
-///         KeepaliveEvent::Dead(dead) => close(dead),
-///     }
-/// }
-/// ```
+/// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "ask or bury: a closed sum")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a ping, a look or the end: a caller has to handle each"
+)]
 pub enum KeepaliveEvent {
-    /// Send a ping with this number, and report [`Keepalive::on_ping_sent`] once it is flushed.
+    /// Send a ping with this number; report it with [`Keepalive::on_ping_sent`] when it has left.
     Ping(Seq),
+    /// A silence is due, and input may be unread: read in a later turn of the executor, then report
+    /// [`Keepalive::on_drained`] or [`Keepalive::on_more_input`]. Comes only to those who have
+    /// reported the latter before, and at most twice a deadline.
+    Look,
     /// The verdict. Comes once, and nothing comes after it.
     Dead(Dead),
 }
 
-/// What a pong turned out to be.
-///
-/// ```
-/// use liveness::Answers;
-/// # use std::time::{Duration, Instant};
-/// # use liveness::{Keepalive, KeepaliveConfig, keepalive::Pong};
-/// # let now = Instant::now();
-/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, now)?;
-/// // Allowed, a sign of life, and no answer to anything:
-/// assert_eq!(keepalive.on_pong(Answers::Oldest, now), Pong::Unsolicited);
-/// # Ok::<(), liveness::ConfigError>(())
-/// ```
+/// What a pong turned out to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "answers, answered already, answers nothing: closed"
+    reason = "one ping, several, one before, none: a closed sum"
 )]
 pub enum Pong {
     /// Answers a ping that was open, and all earlier ones.
     Matched {
-        /// The time from the ping's flush to now.
+        /// The time from the ping's departure to now.
         rtt: Duration,
     },
-    /// Answers a ping that a pong had answered already; or one so old that when it left is forgotten,
+    /// Answers the open pings, several of them: a pong without a number does not tell which, so
+    /// nothing is measured.
+    Untimed,
+    /// Answers a ping that a pong had answered already; or one so old that its time is forgotten,
     /// which is still a proof of life.
     Stale,
     /// Answers nothing that was asked.
     Unsolicited,
 }
 
-/// A ping on the wire whose answer is awaited.
-#[derive(Debug, Clone, Copy)]
-struct Question {
-    /// When it was flushed, or from when on its answer is awaited anew.
-    at: Instant,
-    limit: Duration,
-}
-
 /// Keeps one connection alive, or tells that it is dead.
 ///
-/// Report facts with the `on_*` methods as they happen, *input first*: whatever can be read must be
-/// reported before [`handle_timeout`](Self::handle_timeout) judges. Ask
-/// [`poll_timeout`](Self::poll_timeout) when to come back; call `handle_timeout` then, until it
-/// returns `None`. Spurious, early and late calls are harmless, and a `now` older than one seen
-/// before counts as that newest one. One `Keepalive` is for one connection: after a reconnect make a
-/// new one.
+/// Report facts with the `on_*` methods as they happen, *input first*. Ask
+/// [`poll_timeout`](Self::poll_timeout) when to come back; call
+/// [`handle_timeout`](Self::handle_timeout) then, until it returns `None`. Spurious, early and late
+/// calls are harmless, and a `now` older than one seen before counts as that newest one. One
+/// `Keepalive` is for one connection: after a reconnect make a new one.
 ///
-/// * **Ask before you bury.** No [`Cause::NoReply`] unless a ping was on the wire for the whole
-///   reply timeout. A call that comes much too late sends a fresh ping instead of a verdict (see
+/// * **Ask before you bury.** No [`Cause::NoReply`] unless a ping was out for the whole reply
+///   timeout. A call that comes much too late sends a fresh ping instead of a verdict (see
 ///   [`KeepaliveConfig::forgive_stall`]).
 /// * **One question at a time.** While the answer to a ping is awaited the peer is not asked again.
-///   Only where it was promised to hear from us, an interval without a byte sent brings another ping
-///   ([`PingWhen::SendIdle`], [`PingWhen::EitherIdle`]); it asks nothing new.
+///   Only where it was promised to hear from us does another ping follow, and it asks nothing new
+///   ([`PingWhen::Always`], [`PingWhen::SendIdle`], [`PingWhen::EitherIdle`]).
 /// * **Bounded.** A silent peer is dead within [`KeepaliveConfig::detection_bound`].
+///
+/// # What was read
+///
+/// Whoever calls the three verbs alone promises that all input was reported before
+/// `handle_timeout`. Where that is not certain, say so with [`on_more_input`](Self::on_more_input):
+/// from then on a silence that is due asks for a [look](KeepaliveEvent::Look) first.
+///
+/// # When a ping is out
+///
+/// A transport that takes a ping has not sent it: it stands behind all that is in the send buffer. It
+/// counts as out at the first of
+///
+/// * a completed flush ([`on_ping_sent`](Self::on_ping_sent)), if the transport was not full
+///   ([`on_write_blocked`](Self::on_write_blocked)) since the ping was taken, nor within
+///   [`upload_wait`](KeepaliveConfig::upload_wait()) before it without an answer in between;
+/// * as many bytes taken after it ([`on_bytes_sent`](Self::on_bytes_sent)) as the send buffer holds
+///   ([`set_send_buffer`](Self::set_send_buffer), otherwise 4 MiB), or the kernel's own word
+///   ([`on_send_queue`](Self::on_send_queue));
+/// * `upload_wait` after the transport was last full, or after it took the ping.
+///
+/// Until then [`write_stall`](KeepaliveConfig::write_stall()) judges, and not the missing answer.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use liveness::{Cause, Keepalive, KeepaliveConfig, KeepaliveEvent};
+/// use liveness::{Answers, Cause, Keepalive, KeepaliveConfig, KeepaliveEvent};
 ///
 /// let start = Instant::now();
 /// let at = |seconds| start + Duration::from_secs(seconds);
@@ -107,93 +114,52 @@ struct Question {
 /// // Bytes come in, so nothing needs to be asked before 20 s after the last of them.
 /// keepalive.on_receive(at(5));
 /// assert_eq!(keepalive.poll_timeout(), Some(at(25)));
-/// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(at(25)) else { panic!() };
-/// keepalive.on_ping_sent(seq, at(25));
+/// let Some(KeepaliveEvent::Ping(first)) = keepalive.handle_timeout(at(25)) else { panic!() };
+/// keepalive.on_ping_sent(first, at(25));
+/// keepalive.on_pong(Answers::Ping(first), at(26));
+/// assert_eq!(keepalive.rtt().latest(), Some(Duration::from_secs(1)));
 ///
-/// // Nothing comes back within 10 s.
-/// assert_eq!(keepalive.poll_timeout(), Some(at(35)));
-/// let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(at(35)) else { panic!() };
+/// // Nothing comes back any more, to two pings of 10 s each.
+/// for asked in [46, 56] {
+///     let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(at(asked)) else { panic!() };
+///     keepalive.on_ping_sent(seq, at(asked));
+/// }
+/// assert_eq!(keepalive.poll_timeout(), Some(at(66)));
+/// let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(at(66)) else { panic!() };
 /// assert_eq!(dead.cause, Cause::NoReply);
 /// assert_eq!(
 ///     dead.to_string(),
-///     "no reply to 1 ping within 10s; silent for 30s, no round trip measured",
+///     "no reply to 2 pings within 10s each; silent for 40s, last round trip 1s",
 /// );
 /// # Ok::<(), liveness::ConfigError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Keepalive {
-    config: KeepaliveConfig,
+    facts: Facts,
+    limits: Limits,
     seed: u64,
-    newest: Instant,
-    /// The last byte from the peer.
-    received_at: Instant,
-    /// The last pong that answered one of our pings.
-    answered_at: Instant,
-    /// The last byte to the peer.
-    sent_at: Instant,
-    /// The last ping to the peer.
-    asked_at: Instant,
-    /// Silence before this is not held against the peer: the start, the end of a pause, a pardon.
-    judged_from: Instant,
-    /// The proof of life that strikes and pardons were last cleared for.
-    cleared_at: Instant,
-    /// Since when bytes have been offered and none taken.
-    blocked_at: Option<Instant>,
-    /// A ping that is due whatever the interval says.
-    probe_at: Option<Instant>,
-    interval: Duration,
-    /// A ping that was handed out and is not flushed yet.
-    issued: Option<Seq>,
-    question: Option<Question>,
+    gap: Gap,
+    patience: Patience,
     pings: Pings,
     rtt: Rtt,
-    unanswered: u32,
-    paused: bool,
-    pardoned: bool,
-    dead: Option<Dead>,
 }
 
 impl Keepalive {
     /// A connection that was alive at `now`. Give each one a `seed` of its own: its
-    /// [`jitter`](KeepaliveConfig::jitter) is drawn from it, the same for the same seed.
+    /// [`jitter`](KeepaliveConfig::jitter()) is drawn from it, the same for the same seed.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work; its text names the values that disagree.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let fine = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now());
-    /// assert!(fine.is_ok());
-    /// let useless = KeepaliveConfig::new().interval(Duration::from_micros(3));
-    /// assert_eq!(
-    ///     Keepalive::new(useless, 0, Instant::now()).unwrap_err().to_string(),
-    ///     "interval (3µs) is shorter than 1ms; zero turns it off",
-    /// );
-    /// ```
     pub fn new(config: KeepaliveConfig, seed: u64, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self {
-            config,
+            facts: Facts::new(now),
+            limits: Limits::new(&config),
             seed,
-            newest: now,
-            received_at: now,
-            answered_at: now,
-            sent_at: now,
-            asked_at: now,
-            judged_from: now,
-            cleared_at: now,
-            blocked_at: None,
-            probe_at: None,
-            interval: config.interval_before(seed, 0),
-            issued: None,
-            question: None,
-            pings: Pings::new(now),
+            gap: Gap::new(Nanos::ZERO),
+            patience: Patience::new(),
+            pings: Pings::new(),
             rtt: Rtt::new(),
-            unanswered: 0,
-            paused: false,
-            pardoned: false,
-            dead: None,
         })
     }
 
@@ -203,174 +169,169 @@ impl Keepalive {
         self.seed
     }
 
+    // Facts about what came in.
+
     /// At least one byte came from the peer at `now`, of whatever meaning.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// keepalive.on_receive(start + Duration::from_secs(1));
-    /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(21)));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     #[inline]
     pub fn on_receive(&mut self, now: Instant) {
-        self.received_at = self.advance(now);
+        self.facts.on_receive(now);
     }
+
+    /// A pong came at `now`, which [`answers`](Answers) a ping or none.
+    ///
+    /// A pong answers all earlier pings too (RFC 6455, 5.5.3). It counts as received bytes; call
+    /// [`on_receive`](Self::on_receive) or not, as it suits. It may come before the report that its
+    /// ping was taken or sent, where two tasks share a connection: that report is no longer needed
+    /// then, and the round trip counts from when the ping was handed out.
+    pub fn on_pong(&mut self, answers: Answers, now: Instant) -> Pong {
+        self.on_receive(now);
+        if self.facts.verdict().is_some() {
+            return Pong::Unsolicited;
+        }
+        let now = self.facts.moved(now);
+        let answered = self.pings.answered();
+        let found = self.pings.on_pong(answers);
+        if self.pings.answered() > answered {
+            let sent = match found {
+                Found::Sent(at) => at,
+                Found::All | Found::Old | Found::Nothing => Nanos::ZERO,
+            };
+            self.facts.on_answer(sent, now);
+        }
+        if self.facts.issued && self.pings.last().value() < self.pings.answered() {
+            self.on_taken(now);
+        }
+        match found {
+            Found::Sent(at) => {
+                let rtt = Duration::from_nanos(now.nanos_since(at));
+                self.rtt.on_sample(rtt);
+                Pong::Matched { rtt }
+            }
+            Found::All => Pong::Untimed,
+            Found::Old => Pong::Stale,
+            Found::Nothing => Pong::Unsolicited,
+        }
+    }
+
+    /// All input that has arrived by `now` was reported.
+    pub fn on_drained(&mut self, now: Instant) {
+        let now = self.facts.moved(now);
+        let limit = self.limit_of_silence();
+        self.patience.on_drained(now, limit);
+    }
+
+    /// There may be more input than was reported by `now`: a read that yielded something, or a runtime
+    /// whose budget may hide input. Say it once at the start where that is so: from then on a silence
+    /// that falls due asks for a [look](KeepaliveEvent::Look).
+    pub fn on_more_input(&mut self, now: Instant) {
+        let now = self.facts.moved(now);
+        let limit = self.limit_of_silence();
+        self.patience.on_more_input(now, limit);
+    }
+
+    /// Whether a [look](KeepaliveEvent::Look) was asked for and is not answered in full.
+    #[must_use]
+    pub const fn is_looking(&self) -> bool {
+        self.patience.is_looking()
+    }
+
+    // Facts about what went out.
 
     /// At least one byte was taken by the transport at `now`.
     ///
     /// Not a sign of life: writing to a dead peer succeeds for minutes. It moves
     /// [`PingWhen::SendIdle`] and ends a [write stall](Self::on_write_blocked).
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// keepalive.on_send(start + Duration::from_secs(1));
-    /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(20)));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
-    #[inline]
     pub fn on_send(&mut self, now: Instant) {
-        self.sent_at = self.advance(now);
-        self.blocked_at = None;
+        let now = self.facts.moved(now);
+        self.facts.on_send(now);
     }
 
-    /// Bytes were offered to the transport at `now` and it took none.
+    /// So many bytes were taken by the transport at `now`: [`on_send`](Self::on_send), for those who
+    /// count. The bytes after a ping push it out.
+    pub fn on_bytes_sent(&mut self, count: u64, now: Instant) {
+        if count > 0 {
+            let now = self.facts.moved(now);
+            self.facts.on_send(now);
+            self.facts.on_bytes(count, now);
+        }
+    }
+
+    /// Bytes were offered to the transport at `now` and it took none: it is full.
     ///
-    /// Repeated reports keep the first one's time; any [`on_send`](Self::on_send) ends the stall.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Cause, Keepalive, KeepaliveConfig, KeepaliveEvent};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), 0, start)?;
-    /// keepalive.on_write_blocked(start + s);
-    /// keepalive.on_write_blocked(start + 2 * s);
-    /// let Some(KeepaliveEvent::Dead(dead)) = keepalive.handle_timeout(start + 6 * s) else { panic!() };
-    /// assert_eq!(dead.cause, Cause::WriteStalled);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// The stall counts from the first report; any [`on_send`](Self::on_send) ends it.
     pub fn on_write_blocked(&mut self, now: Instant) {
-        let now = self.advance(now);
-        self.blocked_at.get_or_insert(now);
+        let now = self.facts.moved(now);
+        self.facts.on_blocked(now);
     }
 
     /// The bytes that were [offered](Self::on_write_blocked) are not wanted any more: a write was
-    /// cancelled, so nobody finds out whether the peer would take it.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().write_stall(5 * s), 0, start)?;
-    /// keepalive.on_write_blocked(start + s);
-    /// keepalive.on_write_withdrawn(start + 2 * s);
-    /// assert_eq!(keepalive.handle_timeout(start + 6 * s), None);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// cancelled, so nobody finds out whether the transport would take it.
     pub fn on_write_withdrawn(&mut self, now: Instant) {
-        self.advance(now);
-        self.blocked_at = None;
+        self.facts.advance(now);
+        self.facts.on_withdrawn();
     }
 
-    /// The ping `seq` was flushed at `now`: its answer is due from here on, and its round trip
-    /// counts from here.
+    /// The transport took the last byte of the ping `seq` at `now`, and has not flushed it.
+    ///
+    /// Optional: [`on_ping_sent`](Self::on_ping_sent) alone will do for a transport that flushes in
+    /// one step. Any other number than that of the last [`KeepaliveEvent::Ping`] is ignored.
+    pub fn on_ping_taken(&mut self, seq: Seq, now: Instant) {
+        let now = self.facts.moved(now);
+        if self.facts.issued && seq == self.pings.last() {
+            self.on_taken(now);
+        }
+    }
+
+    /// The ping `seq` was flushed at `now`: its answer is due from here on, unless bytes of ours
+    /// [stand before it](Self#when-a-ping-is-out), and its round trip counts from here.
     ///
     /// Report it when the last byte has left, not when the ping was queued. Any other number than
     /// that of the last [`KeepaliveEvent::Ping`] is ignored.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(start + 20 * s) else { panic!() };
-    /// keepalive.on_ping_sent(seq, start + 25 * s); // stuck behind data for five seconds
-    /// assert_eq!(keepalive.poll_timeout(), Some(start + 35 * s));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     pub fn on_ping_sent(&mut self, seq: Seq, now: Instant) {
-        let now = self.advance(now);
-        if self.issued != Some(seq) {
+        let now = self.facts.moved(now);
+        if seq != self.pings.last() || self.pings.issued() == 0 {
             return;
         }
-        self.pings.on_sent(seq, now);
-        self.on_asked(now);
-        if self.open_question().is_none() {
-            let limit = self.config.reply_limit(&self.rtt);
-            self.question = limit.map(|limit| Question { at: now, limit });
+        if self.facts.issued {
+            self.on_taken(now);
+        } else if seq.value() >= self.pings.answered() {
+            self.pings.on_sent(seq, now);
         }
+        self.facts.on_flushed(&self.limits, now);
     }
 
-    /// The ping that was handed out has left.
-    fn on_asked(&mut self, now: Instant) {
-        self.issued = None;
-        self.asked_at = now;
-        self.on_send(now);
+    fn on_taken(&mut self, now: Nanos) {
+        self.pings.on_sent(self.pings.last(), now);
+        let limit = self.limits.reply(&self.rtt);
+        self.facts.on_taken(&self.limits, limit, now);
     }
 
-    /// A pong came at `now`, with the number it answers, or `None` where the protocol has none: then
-    /// it answers the oldest ping that is open, since streams keep their order.
-    ///
-    /// A pong answers all earlier pings too (RFC 6455, 5.5.3). It counts as received bytes; call
-    /// [`on_receive`](Self::on_receive) or not, as it suits. It may come before
-    /// [`on_ping_sent`](Self::on_ping_sent), where two tasks share a connection: its ping has left
-    /// then, that report is no longer needed, and the round trip counts from when the ping was handed
-    /// out.
-    ///
-    /// ```
-    /// use liveness::Answers;
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent, keepalive::Pong};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(start + 20 * s) else { panic!() };
-    /// keepalive.on_ping_sent(seq, start + 20 * s);
-    /// assert_eq!(keepalive.on_pong(Answers::Ping(seq), start + 21 * s), Pong::Matched { rtt: s });
-    /// assert_eq!(keepalive.on_pong(Answers::Ping(seq), start + 22 * s), Pong::Stale);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
-    pub fn on_pong(&mut self, answers: Answers, now: Instant) -> Pong {
-        self.on_receive(now);
-        let now = self.newest;
-        let answered = self.pings.answered();
-        let pong = self.pings.on_pong(answers, now);
-        if self.pings.answered() > answered {
-            self.answered_at = now;
-        }
-        if self
-            .issued
-            .is_some_and(|seq| seq.value() < self.pings.answered())
-        {
-            self.on_asked(now);
-        }
-        if let Pong::Matched { rtt } = pong {
-            self.rtt.on_sample(rtt);
-        }
-        pong
+    /// So many bytes stand in the send buffer at `now`, by the kernel's own word (`TIOCOUTQ`).
+    pub fn on_send_queue(&mut self, bytes: u64, now: Instant) {
+        let now = self.facts.moved(now);
+        self.facts.on_send_queue(bytes, now);
     }
+
+    /// What the send buffer holds at most, in bytes (`SO_SNDBUF`). Until it is told, 4 MiB.
+    pub fn set_send_buffer(&mut self, bytes: u64) {
+        self.facts.set_send_buffer(bytes);
+    }
+
+    /// Whether the bytes that are taken now can show that a ping is out.
+    #[inline]
+    pub(crate) const fn counts_bytes(&self) -> bool {
+        self.facts.counts_bytes()
+    }
+
+    // Wishes.
 
     /// Asks at once, without waiting for the interval: after a resume, on a network change, when the
     /// user presses a button. Does nothing while a ping is already open. During a
     /// [pause](Self::pause) the ping is sent, and judged from the resume on.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
-    /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// keepalive.probe_now(start);
-    /// assert!(matches!(keepalive.handle_timeout(start), Some(KeepaliveEvent::Ping(_))));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     pub fn probe_now(&mut self, now: Instant) {
-        let now = self.advance(now);
-        if self.issued.is_none() && self.open_question().is_none() {
-            self.probe_at = Some(now);
+        self.facts.advance(now);
+        if !self.facts.issued && self.facts.open_question(&self.limits).is_none() {
+            self.facts.probe = true;
         }
     }
 
@@ -378,41 +339,26 @@ impl Keepalive {
     ///
     /// Pings that keep the promise to be heard ([`PingWhen::Always`], [`PingWhen::SendIdle`],
     /// [`PingWhen::EitherIdle`]) go on, and so does the watch over
-    /// [write stalls](Self::on_write_blocked).
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), 0, start)?;
-    /// keepalive.pause(start);
-    /// assert_eq!(keepalive.handle_timeout(start + 60 * s), None);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// [write stalls](Self::on_write_blocked). A pause ends with a verdict of its own at
+    /// [`KeepaliveConfig::pause_limit`].
     pub fn pause(&mut self, now: Instant) {
-        self.advance(now);
-        self.paused = true;
+        let now = self.facts.moved(now);
+        self.gap.advance(now);
+        self.facts.clear(&self.limits);
+        // What this side was late for before the pause would look on time after it.
+        let overdue = self.silences().find(|due| due.at <= now);
+        if let Some(due) = overdue.filter(|_| self.limits.forgives()) {
+            self.forgive(due, now);
+        }
+        self.facts.pause(now);
     }
 
-    /// Ends a [pause](Self::pause): the peer gets one clean window from `now`.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::off().silence(30 * s), 0, start)?;
-    /// keepalive.pause(start);
-    /// keepalive.resume(start + 60 * s);
-    /// assert_eq!(keepalive.poll_timeout(), Some(start + 90 * s));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// Ends a [pause](Self::pause), by whose length all limits of the peer have moved.
     pub fn resume(&mut self, now: Instant) {
-        let now = self.advance(now);
-        if std::mem::take(&mut self.paused) {
-            self.clear();
-            self.judged_from = now;
-            self.await_reply_from(now);
-        }
+        let now = self.facts.moved(now);
+        self.gap.advance(now);
+        self.facts.clear(&self.limits);
+        self.facts.resume(&self.limits, now);
     }
 
     /// Changes the interval of a running connection, as MQTT 5's Server Keep Alive and Nacos'
@@ -420,359 +366,278 @@ impl Keepalive {
     ///
     /// # Errors
     /// [`ConfigError`] when it does not fit the rest of the configuration; nothing changes then.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// keepalive.set_interval(5 * s, start)?;
-    /// assert_eq!(keepalive.poll_timeout(), Some(start + 5 * s));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     pub fn set_interval(&mut self, interval: Duration, now: Instant) -> Result<(), ConfigError> {
-        self.set_config(self.config.interval(interval), now)
+        self.set_config(self.config().interval(interval), now)
     }
 
     /// Changes the configuration of a running connection.
     ///
-    /// The silence seen so far counts, and a ping on the wire is judged by the new reply timeout,
+    /// The silence seen so far counts, and a ping that is out is judged by the new reply timeout,
     /// from when it left. But no verdict follows from the change itself: a peer that kept the old
     /// limits and not the new ones gets one clean window from `now`. Where no silence was judged before,
     /// all limits begin at `now`.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work; nothing changes then.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let (start, s) = (Instant::now(), Duration::from_secs(1));
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// keepalive.set_config(KeepaliveConfig::off(), start)?;
-    /// assert_eq!(keepalive.poll_timeout(), None);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     pub fn set_config(&mut self, config: KeepaliveConfig, now: Instant) -> Result<(), ConfigError> {
         config.validate()?;
-        let now = self.advance(now);
-        self.clear();
-        let was_due = self.is_verdict_due(now);
-        let begins = self.config.detection_bound().is_none();
-        self.config = config;
-        self.interval = config.interval_before(self.seed, self.pings.issued());
-        let limit = config.reply_limit(&self.rtt);
-        self.question = self.question.zip(limit).map(|(question, limit)| Question {
-            at: question.at,
-            limit,
-        });
+        let now = self.facts.moved(now);
+        self.facts.clear(&self.limits);
+        let was_due = self.is_any_due(now);
+        let begins = self.config().detection_bound().is_none();
+        self.limits = Limits::new(&config);
         if begins {
-            self.judged_from = now;
+            self.facts.judge_life_from(now);
         }
-        if !was_due && self.is_verdict_due(now) {
-            self.judge_from(now);
+        self.facts.set_reply(self.limits.reply(&self.rtt));
+        if !was_due && self.is_any_due(now) {
+            self.facts.judge_from(now);
             if self.is_reply_due(now) {
-                self.await_reply_from(now);
+                self.facts.await_reply_from(now);
             }
         }
         Ok(())
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never.
+    // Time.
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` until something is
+    /// reported.
     ///
     /// Received and sent bytes only move it later, so a timer that is already set may stay as it is:
-    /// when it fires, ask again. One exception: where the reply timeout is longer than the interval,
-    /// or was extended by a pause, the answer to a ping may bring the next ping nearer.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// # let start = Instant::now();
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// assert_eq!(keepalive.poll_timeout(), Some(start + Duration::from_secs(20)));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// when it fires, ask again. Two exceptions. Where the reply timeout is longer than the interval,
+    /// or was extended by a pause, the answer to a ping may bring the next ping nearer; and bytes that
+    /// push a ping [out](Self#when-a-ping-is-out) bring its answer nearer.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timeout_with(Input::Drained)
+        self.next_due().map(|(_, at)| at)
     }
 
-    /// [`poll_timeout`](Self::poll_timeout) for a caller that has not reported all input.
-    pub(crate) fn timeout_with(&self, input: Input) -> Option<Instant> {
-        if self.dead.is_some() {
+    /// What falls due next, and when: [`poll_timeout`](Self::poll_timeout) with its reason.
+    #[must_use]
+    pub fn next_due(&self) -> Option<(Deadline, Instant)> {
+        if self.facts.verdict().is_some() {
             return None;
         }
-        let verdict = self.verdict_due(input).map(|due| due.at);
-        earlier(self.ask_due(), verdict)
+        let ask = self.ask_due().map(|at| (Deadline::Ping, at));
+        let verdict = self.verdict_due().map(|due| (due.what, due.at));
+        let next = ask.into_iter().chain(verdict).min_by_key(|(_, at)| *at);
+        let (what, at) = next?;
+        Some((what, self.facts.instant(at)?))
     }
 
     /// Moves time to `now` and returns at most one thing to do; call it until it returns `None`.
     ///
-    /// While a [ping](KeepaliveEvent::Ping) is handed out and not flushed, no other is, and a reply
+    /// While a [ping](KeepaliveEvent::Ping) is handed out and not taken, no other is, and a reply
     /// timeout that is not the last one passes without an event.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
-    /// # let start = Instant::now();
-    /// # let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-    /// assert_eq!(keepalive.handle_timeout(start), None);
-    /// let due = start + Duration::from_secs(20);
-    /// assert_eq!(keepalive.handle_timeout(due), Some(KeepaliveEvent::Ping(Seq::new(0))));
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     pub fn handle_timeout(&mut self, now: Instant) -> Option<KeepaliveEvent> {
-        self.handle_with(now, Input::Drained)
-    }
-
-    /// [`handle_timeout`](Self::handle_timeout) for a caller that has not reported all input.
-    pub(crate) fn handle_with(&mut self, now: Instant, input: Input) -> Option<KeepaliveEvent> {
-        let now = self.advance(now);
-        if self.dead.is_some() {
+        let now = self.facts.moved(now);
+        if self.facts.verdict().is_some() {
             return None;
         }
-        self.clear();
-        while let Some(due) = self.verdict_due(input).filter(|due| due.at <= now) {
+        self.gap.advance(now);
+        self.facts.clear(&self.limits);
+        while let Some(due) = self.verdict_due().filter(|due| due.at <= now) {
             let event = self.judge(due, now);
             if event.is_some() {
                 return event;
             }
         }
-        reached(self.ask_due(), now).then(|| self.issue())
+        if self.patience.is_looking() && self.silences().all(|due| due.at > now) {
+            self.patience.reset();
+        }
+        let asks = self.ask_due().is_some_and(|at| at <= now);
+        asks.then(|| self.issue(now))
     }
 
+    // What is known.
+
     /// The verdict, once it was passed.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now())?;
-    /// assert_eq!(keepalive.dead(), None);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     #[must_use]
-    pub const fn dead(&self) -> Option<Dead> {
-        self.dead
+    pub fn dead(&self) -> Option<Dead> {
+        let verdict = self.facts.verdict()?;
+        Some(Dead {
+            cause: verdict.cause,
+            limit: Duration::from_nanos(verdict.limit),
+            silent_for: Duration::from_nanos(verdict.silent_for),
+            unanswered: self.facts.unanswered,
+            last_rtt: self.rtt.latest(),
+        })
     }
 
     /// The round trips measured so far.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now())?;
-    /// assert_eq!(keepalive.rtt().latest(), None);
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
     #[must_use]
     pub const fn rtt(&self) -> &Rtt {
         &self.rtt
     }
 
-    /// The configuration in force.
-    ///
-    /// ```
-    /// # use std::time::Instant;
-    /// # use liveness::{Keepalive, KeepaliveConfig};
-    /// let keepalive = Keepalive::new(KeepaliveConfig::new(), 0, Instant::now())?;
-    /// assert_eq!(keepalive.config(), &KeepaliveConfig::new());
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
+    /// The configuration in force; a duration beyond 584 years comes back as [`Duration::MAX`].
     #[must_use]
-    pub const fn config(&self) -> &KeepaliveConfig {
-        &self.config
+    pub const fn config(&self) -> KeepaliveConfig {
+        self.limits.config()
     }
 
-    #[inline]
-    fn advance(&mut self, now: Instant) -> Instant {
-        if now > self.newest {
-            self.newest = now;
-        }
-        self.newest
+    /// When the last byte came from the peer, as far as reported; the start if none did.
+    #[must_use]
+    pub const fn last_heard(&self) -> Instant {
+        self.facts.received_at()
     }
 
-    /// The last proof of life.
-    fn proved_at(&self) -> Instant {
-        match self.config.proof {
-            Proof::AnyBytes => self.received_at,
-            Proof::PongOnly => self.answered_at,
-        }
+    // What follows from it.
+
+    fn ask_due(&self) -> Option<Nanos> {
+        let interval = || self.limits.interval_before(self.seed, self.pings.issued());
+        self.facts
+            .ask_due(&self.limits, self.pings.last_at(), interval)
     }
 
-    /// Forgets strikes, pardons and the open question once life was proved after them.
-    fn clear(&mut self) {
-        let proved = self.proved_at();
-        if proved > self.cleared_at {
-            self.cleared_at = proved;
-            self.unanswered = 0;
-            self.pardoned = false;
-        }
-        self.question = self.open_question();
+    fn is_reply_due(&self, now: Nanos) -> bool {
+        self.facts
+            .reply_due(&self.limits)
+            .is_some_and(|due| due.at <= now)
     }
 
-    /// The question, unless life was proved since it was asked.
-    fn open_question(&self) -> Option<Question> {
-        let proved = self.proved_at();
-        self.question.filter(|question| proved < question.at)
+    /// Whether the next reply timeout is the verdict.
+    fn is_last_reply(&self) -> bool {
+        self.facts.unanswered.saturating_add(1) >= self.limits.max_unanswered
     }
 
-    fn ask_due(&self) -> Option<Instant> {
-        if self.issued.is_some() {
-            return None;
-        }
-        let open = self.open_question().is_some();
-        let heard = self.proved_at().max(self.asked_at).max(self.judged_from);
-        let checks = !open && !self.paused;
-        let since = self.config.pings().and_then(|when| match when {
-            PingWhen::Never => None,
-            PingWhen::Always => (checks || self.paused).then_some(self.asked_at),
-            PingWhen::RecvIdle => checks.then_some(heard),
-            PingWhen::EitherIdle if checks => Some(heard.min(self.sent_at)),
-            PingWhen::SendIdle | PingWhen::EitherIdle => Some(self.sent_at),
+    /// The silences that end in a verdict, whether or not anybody has looked.
+    fn silences(&self) -> impl Iterator<Item = Due> + use<> {
+        let reads = !self.facts.is_paused();
+        let silence = self.facts.silence_due(&self.limits).filter(|_| reads);
+        let last = reads && self.is_last_reply();
+        let reply = self.facts.reply_due(&self.limits).filter(|_| last);
+        reply.into_iter().chain(silence)
+    }
+
+    /// The limit of the silence that is due first.
+    fn limit_of_silence(&self) -> u64 {
+        let due = self.silences().min_by_key(|due| due.at);
+        due.map_or(u64::MAX, |due| due.limit)
+    }
+
+    /// What is judged next, and when.
+    fn verdict_due(&self) -> Option<Due> {
+        let (facts, limits) = (&self.facts, &self.limits);
+        let now = facts.newest_counted();
+        let looked = self.silences().filter_map(|due| {
+            let at = match self.patience.step(due.at, due.limit, now) {
+                Step::Wait(at) => at,
+                Step::Look | Step::Judge => due.at,
+            };
+            at.is_ever().then_some(Due { at, ..due })
         });
-        let scheduled = since.and_then(|since| later(since, self.interval));
-        earlier(self.probe_at, scheduled)
+        let early = !facts.is_paused() && !self.is_last_reply();
+        let early = facts.reply_due(limits).filter(|_| early);
+        let others = [early, facts.stall_due(limits), facts.pause_due(limits)];
+        looked
+            .chain(others.into_iter().flatten())
+            .min_by_key(|due| due.at)
     }
 
-    fn reply_due(&self) -> Option<Due> {
-        let Question { at, limit } = self.open_question()?;
-        Due::new(Cause::NoReply, at, limit)
+    /// Whether any limit has run out, looked at or not.
+    fn is_any_due(&self, now: Nanos) -> bool {
+        let (facts, limits) = (&self.facts, &self.limits);
+        let reply = facts.reply_due(limits).filter(|_| !facts.is_paused());
+        let others = [reply, facts.stall_due(limits), facts.pause_due(limits)];
+        self.silences()
+            .chain(others.into_iter().flatten())
+            .any(|due| due.at <= now)
     }
 
-    fn is_reply_due(&self, now: Instant) -> bool {
-        self.reply_due().is_some_and(|due| due.at <= now)
-    }
-
-    fn verdict_due(&self, input: Input) -> Option<Due> {
-        let heard = self.proved_at().max(self.judged_from);
-        let no_reply = self.reply_due().filter(|_| !self.paused);
-        let silence = self.config.silence_deadline().filter(|_| !self.paused);
-        // Who was asked late, or whose ping left late, still has the time for the answer.
-        let no_strike = self.unanswered == 0 || self.proved_at() > self.cleared_at;
-        let asked = self.config.forgive_stall && self.config.checks_peer() && no_strike;
-        let reply_at = no_reply.filter(|_| asked).map(|due| due.at);
-        let silent = silence.and_then(|limit| {
-            let due = Due::new(Cause::Silent, heard, limit)?;
-            let at = reply_at.map_or(due.at, |reply_at| reply_at.max(due.at));
-            Some(Due { at, ..due })
-        });
-        let stalled = self
-            .blocked_at
-            .zip(self.config.stall_limit())
-            .and_then(|(since, limit)| Due::new(Cause::WriteStalled, since, limit));
-        let silences = [no_reply, silent].into_iter().flatten();
-        let judged = silences.filter_map(|due| due.given(input));
-        judged.chain(stalled).min_by_key(|due| due.at)
-    }
-
-    fn is_verdict_due(&self, now: Instant) -> bool {
-        reached(self.verdict_due(Input::Drained).map(|due| due.at), now)
-    }
-
-    /// A limit has run out: strike, pardon or bury.
-    fn judge(&mut self, due: Due, now: Instant) -> Option<KeepaliveEvent> {
-        if self.config.forgive_stall && !self.pardoned && self.was_away(due, now) {
-            return self.pardon(now);
-        }
-        if due.cause == Cause::NoReply {
-            self.unanswered = self.unanswered.saturating_add(1);
-            self.question = None;
-            if self.unanswered < self.config.max_unanswered {
-                return self.issued.is_none().then(|| self.issue());
+    /// A limit has run out: forgive, miss, look or pass the verdict.
+    fn judge(&mut self, due: Due, now: Nanos) -> Option<KeepaliveEvent> {
+        let silence = matches!(due.what, Deadline::Reply | Deadline::Silence);
+        if self.limits.forgives() {
+            let asks = silence && self.is_asking(now);
+            if self.forgive(due, now) {
+                return asks.then(|| self.ask_afresh(now)).flatten();
             }
         }
-        let limit = match due.cause {
-            Cause::Silent => self.config.silence,
-            Cause::NoReply | Cause::WriteStalled | Cause::TooSlow => due.limit,
+        if due.what == Deadline::Reply && !self.is_last_reply() {
+            self.facts.unanswered = self.facts.unanswered.saturating_add(1);
+            self.facts.forget_question();
+            return (!self.facts.issued).then(|| self.issue(now));
+        }
+        if silence && self.patience.step(due.at, due.limit, now) == Step::Look {
+            self.patience.on_look(now);
+            return Some(KeepaliveEvent::Look);
+        }
+        self.end(due, now)
+    }
+
+    fn end(&mut self, due: Due, now: Nanos) -> Option<KeepaliveEvent> {
+        let (cause, limit) = match due.what {
+            Deadline::Reply => (Cause::NoReply, due.limit),
+            Deadline::Silence => (Cause::Silent, self.limits.silence()),
+            Deadline::WriteStall => (Cause::WriteStalled, due.limit),
+            Deadline::Ping | Deadline::Pause => (Cause::Unread, due.limit),
         };
-        let dead = Dead {
-            cause: due.cause,
+        if due.what == Deadline::Reply {
+            self.facts.unanswered = self.facts.unanswered.saturating_add(1);
+        }
+        let silent_for = self.facts.unheard_for(now);
+        self.facts.end(Verdict {
+            cause,
             limit,
-            silent_for: now.saturating_duration_since(self.received_at),
-            unanswered: self.unanswered,
-            last_rtt: self.rtt.latest(),
-        };
-        self.dead = Some(dead);
-        Some(KeepaliveEvent::Dead(dead))
+            silent_for,
+        });
+        self.dead().map(KeepaliveEvent::Dead)
     }
 
     /// Whether it was this side that let the time pass: much too late for what was due first, or
     /// silent itself, so that the peer was not asked.
-    fn was_away(&self, due: Due, now: Instant) -> bool {
-        let ask_due = self.ask_due().filter(|ask_due| *ask_due < due.at);
-        let late = now.saturating_duration_since(ask_due.unwrap_or(due.at));
-        let checks = self.config.checks_peer() && self.question.is_none();
-        late > due.limit / 4 || (due.cause == Cause::Silent && checks && ask_due.is_some())
-    }
-
-    /// This side was away: what is overdue proves nothing about the peer. One clean window, and a
-    /// fresh ping if one is due or the answer to the last one is.
-    fn pardon(&mut self, now: Instant) -> Option<KeepaliveEvent> {
-        let overdue = self.is_reply_due(now);
-        let asks = overdue || reached(self.ask_due(), now);
-        if overdue {
-            self.question = None;
+    fn forgive(&mut self, due: Due, now: Nanos) -> bool {
+        let missed = self.ask_due().filter(|ask| *ask < due.at);
+        let asks = self.limits.checks_peer() && !self.facts.has_question();
+        let silence = matches!(due.what, Deadline::Reply | Deadline::Silence);
+        let late = if silence && self.patience.is_looking() {
+            // Lateness was judged at the first look. What follows is no lateness, but for the end of
+            // the wait for more input.
+            let end = self.patience.waits_until(due.limit).unwrap_or(Nanos::MAX);
+            self.gap.lateness(end)
+        } else if due.what == Deadline::Silence && asks && missed.is_some() {
+            u64::MAX
+        } else if silence {
+            self.gap.lateness(missed.unwrap_or(due.at))
+        } else {
+            self.gap.lateness(due.at)
+        };
+        let forgiven = self.facts.forgive(due, late, &self.limits, now);
+        if forgiven && silence {
+            self.patience.reset();
         }
-        self.pardoned = true;
-        self.judge_from(now);
-        (asks && self.issued.is_none()).then(|| self.issue())
+        forgiven
     }
 
-    /// What was not received or not taken until `now` is not held against the peer.
-    fn judge_from(&mut self, now: Instant) {
-        self.judged_from = now;
-        self.blocked_at = self.blocked_at.map(|_| now);
+    /// Whether a ping is due, or the answer to the last one.
+    fn is_asking(&self, now: Nanos) -> bool {
+        self.is_reply_due(now) || self.ask_due().is_some_and(|at| at <= now)
     }
 
-    fn await_reply_from(&mut self, now: Instant) {
-        if let Some(question) = &mut self.question {
-            question.at = now;
+    /// A silence was forgiven while a ping was due, or the answer to the last one: a fresh ping.
+    fn ask_afresh(&mut self, now: Nanos) -> Option<KeepaliveEvent> {
+        if self.is_reply_due(now) {
+            self.facts.forget_question();
         }
+        (!self.facts.issued).then(|| self.issue(now))
     }
 
-    fn issue(&mut self) -> KeepaliveEvent {
-        let seq = self.pings.issue(self.newest);
-        self.probe_at = None;
-        self.interval = self.config.interval_before(self.seed, self.pings.issued());
-        self.issued = Some(seq);
-        KeepaliveEvent::Ping(seq)
+    fn issue(&mut self, now: Nanos) -> KeepaliveEvent {
+        self.facts.probe = false;
+        self.facts.issued = true;
+        KeepaliveEvent::Ping(self.pings.issue(now))
     }
 }
 
-/// How much of what has arrived was reported: an answer may sit where nobody has looked yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Input {
-    /// All of it.
-    Drained,
-    /// There is more, and it keeps coming: a silence is judged after twice its limit.
-    Arriving,
-    /// Nobody is reading: silence is not judged.
-    Unread,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A limit, and when it runs out.
-#[derive(Debug, Clone, Copy)]
-struct Due {
-    cause: Cause,
-    at: Instant,
-    limit: Duration,
-}
-
-impl Due {
-    fn new(cause: Cause, since: Instant, limit: Duration) -> Option<Self> {
-        let at = later(since, limit)?;
-        Some(Self { cause, at, limit })
-    }
-
-    /// When this silence is judged, with that much of the input known.
-    fn given(self, input: Input) -> Option<Self> {
-        match input {
-            Input::Drained => Some(self),
-            Input::Arriving => {
-                let at = later(self.at, self.limit)?;
-                Some(Self { at, ..self })
-            }
-            Input::Unread => None,
-        }
+    /// One a connection, a million of them in a process.
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<Keepalive>() <= 336, "{}", size_of::<Keepalive>());
     }
 }

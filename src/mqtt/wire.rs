@@ -6,7 +6,7 @@ use super::exchange::{Askers, Exchange, Phase};
 use super::packet::borders::Borders;
 use super::packet::front::{Found, Front};
 use super::{ClientConfig, PINGREQ, PINGRESP, PacketType};
-use crate::io::Incoming;
+use crate::io::{Incoming, Stage};
 use crate::keepalive::KeepaliveConfig;
 use crate::seq::{Answers, Seq};
 
@@ -84,8 +84,8 @@ use crate::seq::{Answers, Seq};
 #[derive(Debug, Clone)]
 pub struct Wire {
     role: Role,
-    from_client: Stage,
-    from_server: Stage,
+    from_client: Course,
+    from_server: Course,
     exchange: Exchange,
     askers: Askers,
     /// Whether the configuration is to follow the exchange.
@@ -101,7 +101,7 @@ enum Role {
 
 /// How far one direction has come.
 #[derive(Debug, Clone, Copy)]
-enum Stage {
+enum Course {
     /// Up to the end of CONNECT or CONNACK.
     Handshake {
         borders: Borders,
@@ -113,16 +113,16 @@ enum Stage {
     Other,
 }
 
-impl Stage {
-    const fn handshake() -> Self {
+impl Course {
+    fn handshake() -> Self {
         Self::Handshake {
-            borders: Borders::new(),
+            borders: Borders::default(),
             front: None,
         }
     }
 
-    const fn packets() -> Self {
-        Self::Packets(Borders::new())
+    fn packets() -> Self {
+        Self::Packets(Borders::default())
     }
 
     /// Whether the next byte begins a packet behind the handshake.
@@ -135,21 +135,21 @@ impl Stage {
 impl Wire {
     /// The client's side.
     #[must_use]
-    pub const fn client(config: ClientConfig) -> Self {
+    pub fn client(config: ClientConfig) -> Self {
         Self::new(Role::Client(config))
     }
 
     /// The broker's side.
     #[must_use]
-    pub const fn broker() -> Self {
+    pub fn broker() -> Self {
         Self::new(Role::Broker)
     }
 
-    const fn new(role: Role) -> Self {
+    fn new(role: Role) -> Self {
         Self {
             role,
-            from_client: Stage::handshake(),
-            from_server: Stage::handshake(),
+            from_client: Course::handshake(),
+            from_server: Course::handshake(),
             exchange: Exchange::new(),
             askers: Askers::new(),
             is_changed: false,
@@ -160,9 +160,9 @@ impl Wire {
     /// the stream the configuration in force: for a client [`ClientConfig::keepalive`], for a
     /// broker [`KeepaliveConfig::mqtt_broker`].
     #[must_use]
-    pub const fn connected(mut self, keep_alive: u16) -> Self {
-        self.from_client = Stage::packets();
-        self.from_server = Stage::packets();
+    pub fn connected(mut self, keep_alive: u16) -> Self {
+        self.from_client = Course::packets();
+        self.from_server = Course::packets();
         self.exchange = Exchange::accepted(keep_alive);
         self
     }
@@ -173,7 +173,7 @@ impl Wire {
         self.exchange.keep_alive()
     }
 
-    const fn stage(&mut self, by_client: bool) -> &mut Stage {
+    const fn stage(&mut self, by_client: bool) -> &mut Course {
         match by_client {
             true => &mut self.from_client,
             false => &mut self.from_server,
@@ -184,7 +184,7 @@ impl Wire {
     #[inline]
     fn follow(&mut self, by_client: bool, bytes: &[u8]) -> usize {
         match self.stage(by_client) {
-            Stage::Packets(borders) => {
+            Course::Packets(borders) => {
                 let begins = borders.is_at_border();
                 let followed = borders.follow(bytes);
                 if borders.is_lost() {
@@ -194,8 +194,8 @@ impl Wire {
                 }
                 followed
             }
-            Stage::Handshake { .. } => self.shake(by_client, bytes),
-            Stage::Other => bytes.len(),
+            Course::Handshake { .. } => self.shake(by_client, bytes),
+            Course::Other => bytes.len(),
         }
     }
 
@@ -214,7 +214,7 @@ impl Wire {
 
     /// Follows one direction up to CONNECT or CONNACK.
     fn shake(&mut self, by_client: bool, bytes: &[u8]) -> usize {
-        let Stage::Handshake { borders, front } = self.stage(by_client) else {
+        let Course::Handshake { borders, front } = self.stage(by_client) else {
             return bytes.len();
         };
         let begins = borders.is_at_border();
@@ -249,14 +249,14 @@ impl Wire {
         self.is_changed = !self.exchange.is_over();
         match found {
             Found::Connect { keep_alive } => {
-                self.from_client = Stage::packets();
+                self.from_client = Course::packets();
                 self.exchange.on_connect(keep_alive);
             }
             Found::ConnAck {
                 code,
                 server_keep_alive,
             } => {
-                self.from_server = Stage::packets();
+                self.from_server = Course::packets();
                 self.exchange.on_connack(code, server_keep_alive);
             }
         }
@@ -271,8 +271,8 @@ impl Wire {
 
     /// It is not MQTT: all of `bytes` passes, and everything behind them.
     fn give_up(&mut self, bytes: &[u8]) -> usize {
-        self.from_client = Stage::Other;
-        self.from_server = Stage::Other;
+        self.from_client = Course::Other;
+        self.from_server = Course::Other;
         self.is_changed = true;
         bytes.len()
     }
@@ -321,14 +321,27 @@ impl crate::io::Wire for Wire {
     }
 
     #[inline]
+    fn stage(&self) -> Stage {
+        match self.from_client {
+            Course::Other => Stage::Foreign,
+            Course::Handshake { .. } | Course::Packets(_) => Stage::Open,
+        }
+    }
+
+    #[inline]
+    fn has_news(&self) -> bool {
+        self.is_changed
+    }
+
+    #[inline]
     fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
         if !std::mem::take(&mut self.is_changed) {
             return None;
         }
         let seconds = self.exchange.seconds();
         Some(match (self.exchange.phase(), &self.role) {
-            _ if matches!(self.from_client, Stage::Other) => watching(config, 0),
-            _ if self.exchange.is_over() => config.after_close(),
+            _ if matches!(self.from_client, Course::Other) => watching(config, 0),
+            _ if self.exchange.is_over() => config.unasked(),
             (Phase::Opening, _) => return None,
             (Phase::Asked, Role::Client(client)) => client.connecting(),
             (Phase::Accepted, Role::Client(client)) => client.keepalive(seconds),

@@ -1,5 +1,6 @@
 //! [`Protocol`]: how a message type says ping and pong.
 
+use crate::keepalive::Dead;
 use crate::seq::{Answers, Seq};
 
 /// Tells [`PingPong`](crate::PingPong) how a message type says ping and pong.
@@ -60,6 +61,13 @@ pub trait Protocol {
     /// }
     /// ```
     fn classify(&mut self, message: Self::Message) -> Inbound<Self::Message>;
+
+    /// The last message to a peer that was found dead, which tells it why; `None`, the default, where
+    /// the protocol has none.
+    fn farewell(&mut self, dead: &Dead) -> Option<Self::Message> {
+        let _ = dead;
+        None
+    }
 }
 
 /// What a message that came in is, by its [`Protocol`].

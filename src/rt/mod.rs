@@ -12,7 +12,6 @@ mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -83,9 +82,17 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn now(&self) -> Instant;
 
     /// A number from which one connection's [jitter](crate::Jitter) is drawn, another one at each
-    /// call. By default it comes from the operating system, through [`RandomState`].
+    /// call. By default it comes from the operating system, through the keys of
+    /// [`RandomState`](std::hash::RandomState).
     fn seed(&self) -> u64 {
-        RandomState::new().hash_one(0_u8)
+        crate::jitter::seed()
+    }
+
+    /// Whether a read may find nothing although something is there, because the running task has used
+    /// up its turn. By default never. Tokio's budget does that: its sockets answer *pending* to a task
+    /// that has done enough.
+    fn may_hide_input(&self) -> bool {
+        false
     }
 }
 

@@ -25,38 +25,41 @@ const RESERVE: usize = 16 * 1024;
 ///
 /// * *Total*: any bytes, in any chunks, give frames and then at most one error. The same bytes give
 ///   the same frames and the same error however they are cut.
-/// * *Bounded*: a size beyond the [`limit`](Self::limit) is refused at the header. Between two calls
-///   the buffer needs to hold less than one frame, and memory is reserved in proportion to what has
-///   come in, not to what was announced.
-/// * *Sticky*: after an error there is no telling where the next frame begins. Every later call gives
-///   the same error and drops what has come in. Tokio's `Framed` ends after it; the one of
-///   `asynchronous_codec` repeats it at every poll, so stop at the first, as `try_next` does.
+/// * *Bounded*: a size beyond the [`limit`](Self::limit) is refused at the header. Between two
+///   calls the buffer needs to hold less than one frame, and memory is reserved in proportion to
+///   the bytes that have come in, not to the length that was announced.
+/// * *Sticky*: after an error no border is known. Every later call gives the same error and drops
+///   its input. Tokio's `Framed` ends after it; the one of `asynchronous_codec` repeats it at every
+///   poll, so stop at the first, as `try_next` does.
 ///
 /// ```
-/// # #[cfg(feature = "tokio")]
-/// # async fn talk(socket: tokio::net::TcpStream) -> Result<(), liveness::tcp::FrameError> {
-/// use futures::{SinkExt, TryStreamExt};
+/// use bytes::{Bytes, BytesMut};
+/// use liveness::Seq;
 /// use liveness::tcp::{Frame, TcpCodec};
-/// use tokio_util::codec::Framed;
 ///
-/// let mut framed = Framed::new(socket, TcpCodec::<()>::new().limit(64 * 1024));
-/// framed.send(Frame::Data("hello".into())).await?;
-/// while let Some(frame) = framed.try_next().await? {
-///     println!("{frame:?}");
-/// }
-/// # Ok(())
-/// # }
-/// ```
+/// let mut codec = TcpCodec::<()>::new().limit(64);
+/// let hello = Frame::Data(Bytes::from_static(b"hello"));
+/// let mut wire = BytesMut::new();
+/// codec.encode(&hello, &mut wire)?;
+/// codec.encode(&Frame::Ping { seq: Seq::new(7), payload: () }, &mut wire)?;
+/// assert_eq!(wire.len(), (8 + 5) + (8 + 8));
 ///
-/// ```
-/// use bytes::BytesMut;
-/// use liveness::tcp::TcpCodec;
+/// // In two pieces: the first frame waits for its last byte.
+/// let mut rest = wire.split_off(12);
+/// assert_eq!(codec.decode(&mut wire)?, None);
+/// wire.unsplit(rest.split_to(1));
+/// assert_eq!(codec.decode(&mut wire)?, Some(hello));
 ///
-/// let mut codec = TcpCodec::<()>::new();
-/// let mut wire = BytesMut::from("GET / HTTP/1.1\r\n");
-/// let error = codec.decode(&mut wire).unwrap_err();
+/// // A stream that ends inside the second frame, and a peer that speaks something else.
+/// let mut cut = BytesMut::from(&rest[..9]);
+/// let error = TcpCodec::<()>::new().decode_eof(&mut cut).unwrap_err();
+/// assert_eq!(error.to_string(), "tcp frame: the stream ended after 9 of 16 bytes");
+///
+/// let mut other = BytesMut::from("GET / HTTP/1.1\r\n");
+/// let error = codec.decode(&mut other).unwrap_err();
 /// assert_eq!(error.to_string(), "tcp frame magic: value 0x47 at byte 0 is not defined");
-/// assert_eq!(codec.decode(&mut wire), Err(error));
+/// assert_eq!(codec.decode(&mut rest), Err(error));
+/// # Ok::<(), liveness::tcp::FrameError>(())
 /// ```
 pub struct TcpCodec<P = ()> {
     limit: usize,
@@ -72,12 +75,6 @@ impl<P> TcpCodec<P> {
     pub const MAX_LIMIT: usize = u32::MAX as usize - HEADER - NUMBER;
 
     /// A codec with the [default limit](Self::DEFAULT_LIMIT).
-    ///
-    /// ```
-    /// # use liveness::tcp::TcpCodec;
-    /// let codec = TcpCodec::<u64>::new();
-    /// # drop(codec);
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -91,16 +88,6 @@ impl<P> TcpCodec<P> {
     ///
     /// The eight bytes of the header and the eight of a ping's number are not counted, so pings
     /// without a payload pass any limit. A limit above [`MAX_LIMIT`](Self::MAX_LIMIT) is that one.
-    ///
-    /// ```
-    /// use bytes::BytesMut;
-    /// use liveness::tcp::TcpCodec;
-    ///
-    /// let mut codec = TcpCodec::<()>::new().limit(64);
-    /// let mut wire = BytesMut::from(&[0xBE, 1, 1, 0, 0, 0, 0, 65][..]);
-    /// let error = codec.decode(&mut wire).unwrap_err();
-    /// assert_eq!(error.to_string(), "data: 65 bytes announced, the limit is 64");
-    /// ```
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = if limit < Self::MAX_LIMIT {
@@ -117,17 +104,6 @@ impl<P: Payload> TcpCodec<P> {
     ///
     /// # Errors
     /// [`TooLarge`] for data or a payload beyond the [`limit`](Self::limit).
-    ///
-    /// ```
-    /// # use bytes::BytesMut;
-    /// # use liveness::Seq;
-    /// # use liveness::tcp::{Frame, TcpCodec};
-    /// let mut wire = BytesMut::new();
-    /// let pong = Frame::Pong { seq: Seq::new(7), payload: 40_u64 };
-    /// TcpCodec::new().encode(&pong, &mut wire)?;
-    /// assert_eq!(wire.len(), 8 + 8 + 8);
-    /// # Ok::<(), liveness::tcp::TooLarge>(())
-    /// ```
     pub fn encode(&self, frame: &Frame<P>, dst: &mut BytesMut) -> Result<(), TooLarge> {
         match frame {
             Frame::Data(data) => self.write(Kind::Data, None, data, dst),
@@ -141,18 +117,7 @@ impl<P: Payload> TcpCodec<P> {
     /// Data is handed out without a copy: it shares the memory of `src`.
     ///
     /// # Errors
-    /// [`DecodeError`] for what is not a frame, and from then on always the same one.
-    ///
-    /// ```
-    /// # use bytes::BytesMut;
-    /// # use liveness::tcp::{Frame, TcpCodec};
-    /// let mut codec = TcpCodec::<()>::new();
-    /// let mut wire = BytesMut::from(&[0xBE, 1, 1, 0, 0, 0, 0, 2, b'h'][..]);
-    /// assert_eq!(codec.decode(&mut wire)?, None);
-    /// wire.extend_from_slice(b"i and more");
-    /// assert_eq!(codec.decode(&mut wire)?, Some(Frame::Data("hi".into())));
-    /// # Ok::<(), liveness::DecodeError>(())
-    /// ```
+    /// [`DecodeError`] for bytes that are no frame, and from then on always the same one.
     pub fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Frame<P>>, DecodeError> {
         let outcome = match self.failed.take() {
             Some(error) => Err(error),
@@ -161,19 +126,10 @@ impl<P: Payload> TcpCodec<P> {
         self.remember(outcome, src)
     }
 
-    /// As [`decode`](Self::decode), at the end of the stream: what is left must be whole frames.
+    /// As [`decode`](Self::decode), at the end of the stream: the rest must be whole frames.
     ///
     /// # Errors
     /// Those of `decode`, and [`DecodeError::Truncated`] when the stream ended inside a frame.
-    ///
-    /// ```
-    /// # use bytes::BytesMut;
-    /// # use liveness::tcp::TcpCodec;
-    /// let mut codec = TcpCodec::<()>::new();
-    /// let mut wire = BytesMut::from(&[0xBE, 1, 1, 0, 0, 0, 0, 2, b'h'][..]);
-    /// let error = codec.decode_eof(&mut wire).unwrap_err();
-    /// assert_eq!(error.to_string(), "tcp frame: the stream ended after 9 of 10 bytes");
-    /// ```
     pub fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Frame<P>>, DecodeError> {
         if let Some(frame) = self.decode(src)? {
             return Ok(Some(frame));
@@ -230,8 +186,8 @@ impl<P: Payload> TcpCodec<P> {
         }))
     }
 
-    /// The header at the front of `bytes`. What is wrong is refused at its first byte, so that the
-    /// error does not depend on how much has come in.
+    /// The header at the front of `bytes`. It is refused at its first wrong byte, so that the error
+    /// does not depend on how much has come in.
     fn header(&self, bytes: &[u8]) -> Result<Option<Header>, DecodeError> {
         defined(bytes, 0, "tcp frame magic", |byte| byte == MAGIC)?;
         defined(bytes, 1, "tcp frame version", |byte| byte == VERSION)?;

@@ -6,18 +6,20 @@ use crate::error::DecodeError;
 
 /// Why a stream of frames ended, or why a frame was not sent.
 ///
-/// It turns into an [`io::Error`] with `?`: bytes that mean nothing are
+/// It turns into an [`io::Error`] with `?`: bytes that are no frame are
 /// [`InvalidData`](io::ErrorKind::InvalidData), a stream that ends inside a frame is
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), a frame that is too large to be sent is
 /// [`InvalidInput`](io::ErrorKind::InvalidInput).
 ///
 /// ```
+/// use std::error::Error;
 /// use std::io;
 /// use liveness::DecodeError;
 /// use liveness::tcp::FrameError;
 ///
 /// let error = FrameError::from(DecodeError::length("u64 payload", 8, 3));
 /// assert_eq!(error.to_string(), "u64 payload: 3 bytes instead of 8");
+/// assert!(error.source().is_some_and(|source| source.is::<DecodeError>()));
 /// assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
 /// ```
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,7 @@ pub enum FrameError {
     /// The socket failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The peer sent what is not a frame. Nothing after it can be read.
+    /// The peer sent bytes that are no frame. Nothing after them can be read.
     #[error("{0}")]
     Decode(#[from] DecodeError),
     /// A frame of this side is beyond the limit. It was not sent; the stream goes on.
@@ -73,4 +75,50 @@ pub struct TooLarge {
     pub size: usize,
     /// The limit in force.
     pub limit: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::ConfigError;
+    use crate::keepalive::{Cause, Dead};
+    use crate::tcp::ApplyError;
+
+    #[test]
+    fn errors_hand_on_their_source() {
+        let dead = Dead {
+            cause: Cause::Silent,
+            limit: Duration::from_secs(1),
+            silent_for: Duration::from_secs(1),
+            unanswered: 0,
+            last_rtt: None,
+        };
+        let below = || io::Error::new(io::ErrorKind::TimedOut, dead);
+        assert_eq!(Dead::find(&FrameError::from(below())), Some(dead));
+        assert_eq!(Dead::find(&ApplyError::from(below())), Some(dead));
+        assert_eq!(
+            Dead::find(&crate::Error::Transport(FrameError::from(below()))),
+            Some(dead)
+        );
+
+        let has = |error: &dyn std::error::Error, text: &str| {
+            assert_eq!(error.to_string(), text);
+            assert_eq!(
+                error.source().map(ToString::to_string).as_deref(),
+                Some(text)
+            );
+        };
+        let length = DecodeError::length("u64 payload", 8, 3);
+        has(
+            &FrameError::from(length),
+            "u64 payload: 3 bytes instead of 8",
+        );
+        let config = ConfigError::Unsupported { name: "interval" };
+        has(
+            &ApplyError::from(config),
+            "interval cannot be set on this platform",
+        );
+    }
 }

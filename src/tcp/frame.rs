@@ -1,4 +1,4 @@
-//! [`Frame`]: what goes over the wire.
+//! [`Frame`]: one message on the wire.
 
 use bytes::Bytes;
 
@@ -6,21 +6,23 @@ use crate::seq::Seq;
 
 /// One message on a raw TCP stream: the user's data, a ping, or the pong that answers it.
 ///
-/// `P` is what pings and pongs carry; nothing, unless you say so.
+/// `P` is the payload of pings and pongs; by default there is none.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use liveness::Seq;
 /// use liveness::tcp::Frame;
 ///
-/// fn answer(frame: Frame) -> Option<Frame> {
-///     match frame {
-///         Frame::Data(_) | Frame::Pong { .. } => None,
-///         Frame::Ping { seq, payload } => Some(Frame::Pong { seq, payload }),
-///     }
-/// }
-/// assert_eq!(answer(Frame::Data(Bytes::from_static(b"hello"))), None);
-/// # assert!(answer(Frame::Ping { seq: Seq::new(1), payload: () }).is_some());
+/// let answer = |frame: Frame| match frame {
+///     Frame::Data(_) | Frame::Pong { .. } => None,
+///     Frame::Ping { seq, payload } => Some(Frame::Pong { seq, payload }),
+/// };
+/// let (seq, payload) = (Seq::new(1), ());
+/// assert_eq!(answer(Frame::Ping { seq, payload }), Some(Frame::Pong { seq, payload }));
+///
+/// let data = Frame::from(Bytes::from_static(b"hello"));
+/// assert_eq!(answer(data.clone()), None);
+/// assert_eq!(data.into_data().as_deref(), Some(&b"hello"[..]));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(
@@ -34,27 +36,20 @@ pub enum Frame<P = ()> {
     Ping {
         /// The number of the ping.
         seq: Seq,
-        /// What the asking side has to say.
+        /// The payload of the side that asks.
         payload: P,
     },
     /// Its answer.
     Pong {
         /// The number of the ping that it answers.
         seq: Seq,
-        /// What the answering side has to say.
+        /// The payload of the side that answers.
         payload: P,
     },
 }
 
 impl<P> Frame<P> {
     /// The user's bytes; `None` for a ping or a pong.
-    ///
-    /// ```
-    /// # use bytes::Bytes;
-    /// # use liveness::tcp::Frame;
-    /// let frame = Frame::<()>::Data(Bytes::from_static(b"hello"));
-    /// assert_eq!(frame.into_data().as_deref(), Some(&b"hello"[..]));
-    /// ```
     #[must_use]
     pub fn into_data(self) -> Option<Bytes> {
         match self {

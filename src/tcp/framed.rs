@@ -1,5 +1,4 @@
-//! [`TcpCodec`] as the two `Framed` types know codecs. The work is done in `codec.rs`; these only
-//! pass it on.
+//! [`TcpCodec`] for the `Framed` types of `tokio_util` and `asynchronous_codec`.
 
 use bytes::BytesMut;
 
@@ -7,6 +6,7 @@ use super::{Frame, FrameError, TcpCodec};
 use crate::message::Payload;
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<P: Payload> tokio_util::codec::Decoder for TcpCodec<P> {
     type Item = Frame<P>;
     type Error = FrameError;
@@ -21,6 +21,7 @@ impl<P: Payload> tokio_util::codec::Decoder for TcpCodec<P> {
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<P: Payload> tokio_util::codec::Encoder<Frame<P>> for TcpCodec<P> {
     type Error = FrameError;
 
@@ -30,6 +31,7 @@ impl<P: Payload> tokio_util::codec::Encoder<Frame<P>> for TcpCodec<P> {
 }
 
 #[cfg(feature = "smol")]
+#[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
 impl<P: Payload> asynchronous_codec::Decoder for TcpCodec<P> {
     type Item = Frame<P>;
     type Error = FrameError;
@@ -44,6 +46,7 @@ impl<P: Payload> asynchronous_codec::Decoder for TcpCodec<P> {
 }
 
 #[cfg(feature = "smol")]
+#[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
 impl<P: Payload> asynchronous_codec::Encoder for TcpCodec<P> {
     type Item<'a> = Frame<P>;
     type Error = FrameError;

@@ -30,15 +30,17 @@ const HAS_USER_TIMEOUT: bool = cfg!(any(
 /// nothing came for `idle`, another one each `interval`, and after the last of `retries` without an
 /// answer the connection fails: reads and writes end with [`TimedOut`](io::ErrorKind::TimedOut).
 ///
-/// | setter | default | [`system_default`](Self::system_default) | takes |
+/// | field and setter | default | [`system_default`] | takes |
 /// | --- | --- | --- | --- |
 /// | [`idle`](Self::idle) | 15 s | 7200 s | 1 s to 32 767 s, whole seconds |
 /// | [`interval`](Self::interval) | 5 s | 75 s (Windows 1 s) | 1 s to 32 767 s, whole seconds |
 /// | [`retries`](Self::retries) | 3 | 9 (Apple, FreeBSD 8; Windows 10) | 1 to 127 |
-/// | [`user_timeout`](Self::user_timeout) | `idle + retries * interval` on Linux, Android and Fuchsia, else none | none | 1 ms to 24.8 days, whole milliseconds |
+/// | [`user_timeout`](Self::user_timeout) | see there | off | 1 ms to 24.8 days, whole ms |
 ///
-/// The ranges are Linux's, the narrowest, on every platform, so that what works on one machine is
-/// not refused by the next. Nothing is rounded: what does not fit is an error.
+/// [`system_default`]: Self::system_default
+///
+/// The ranges are Linux's, the narrowest, on every platform, so that values of one machine are not
+/// refused by the next. Nothing is rounded: a value that does not fit is an error.
 ///
 /// # What it proves
 /// That the remote *kernel* answers, and no more. It goes on answering for a process that is
@@ -70,55 +72,41 @@ const HAS_USER_TIMEOUT: bool = cfg!(any(
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 /// let socket = std::net::TcpStream::connect(listener.local_addr()?)?;
 /// KEEPALIVE.apply(&socket)?;
+///
+/// let error = KEEPALIVE.idle(Duration::ZERO).apply(&socket).unwrap_err();
+/// assert_eq!(error.to_string(), "idle (0ns) is outside 1s..=32767s");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct KernelKeepalive {
-    idle: Duration,
-    interval: Duration,
-    retries: u32,
-    user_timeout: UserTimeout,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum UserTimeout {
-    Off,
-    /// As long as the probes take.
-    Probes,
-    Fixed(Duration),
+    /// How long nothing may come before the first probe.
+    pub idle: Duration,
+    /// The time between two probes, and after the last one.
+    pub interval: Duration,
+    /// How many probes may stay unanswered.
+    pub retries: u32,
+    /// How long sent bytes may stay unacknowledged. `None` is as long as the probes take; zero is
+    /// off.
+    pub user_timeout: Option<Duration>,
 }
 
 impl KernelKeepalive {
     /// A verdict within 30 s: asks after 15 s of silence, then every 5 s, three times.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::tcp::KernelKeepalive;
-    /// assert_eq!(KernelKeepalive::new().detection_bound(), Duration::from_secs(30));
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
             idle: Duration::from_secs(15),
             interval: Duration::from_secs(5),
             retries: 3,
-            user_timeout: UserTimeout::Probes,
+            user_timeout: None,
         }
     }
 
-    /// What this platform does when only `SO_KEEPALIVE` is set and its administrator has changed
-    /// nothing: 7200 s, then 75 s nine times on Linux.
+    /// The numbers of this platform for a socket with `SO_KEEPALIVE` alone: 7200 s, then 75 s nine
+    /// times on Linux, unless its administrator has changed them.
     ///
-    /// To know how long that takes: two hours, eleven minutes and fifteen seconds.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::tcp::KernelKeepalive;
-    /// # if cfg!(target_os = "linux") {
-    /// let bound = KernelKeepalive::system_default().detection_bound();
-    /// assert_eq!(bound, Duration::from_secs(7875));
-    /// # }
-    /// ```
+    /// That takes two hours, eleven minutes and fifteen seconds.
     #[must_use]
     pub const fn system_default() -> Self {
         let (interval, retries) = if cfg!(windows) {
@@ -132,18 +120,11 @@ impl KernelKeepalive {
             idle: Duration::from_secs(7200),
             interval: Duration::from_secs(interval),
             retries,
-            user_timeout: UserTimeout::Off,
+            user_timeout: Some(Duration::ZERO),
         }
     }
 
     /// How long nothing may come before the first probe; whole seconds. Default 15 s.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::tcp::KernelKeepalive;
-    /// let keepalive = KernelKeepalive::new().idle(Duration::from_secs(60));
-    /// # assert_ne!(keepalive, KernelKeepalive::new());
-    /// ```
     #[must_use]
     pub const fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
@@ -151,13 +132,6 @@ impl KernelKeepalive {
     }
 
     /// The time between two probes, and after the last one; whole seconds. Default 5 s.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::tcp::KernelKeepalive;
-    /// let keepalive = KernelKeepalive::new().interval(Duration::from_secs(10));
-    /// # assert_ne!(keepalive, KernelKeepalive::new());
-    /// ```
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
@@ -168,47 +142,21 @@ impl KernelKeepalive {
     ///
     /// A [`user_timeout`](Self::user_timeout) of your own overrules it. On Windows it needs version
     /// 1703 of Windows 10.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::tcp::KernelKeepalive;
-    /// let keepalive = KernelKeepalive::new().retries(5);
-    /// assert_eq!(keepalive.detection_bound(), Duration::from_secs(15 + 5 * 5));
-    /// ```
     #[must_use]
     pub const fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How long sent bytes may stay unacknowledged; whole milliseconds. Default as long as the
-    /// probes take: `idle + retries * interval`.
+    /// How long sent bytes may stay unacknowledged; whole milliseconds, zero is off: then the
+    /// kernel retransmits for as long as it likes. Default as long as the probes take, `idle +
+    /// retries * interval`, which is `None` in the field.
     ///
-    /// Linux, Android and Fuchsia only: elsewhere there is none by default, and
+    /// Linux, Android and Fuchsia only. Elsewhere there is none by default, and
     /// [`apply`](Self::apply) refuses one that was set here.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::tcp::KernelKeepalive;
-    /// let keepalive = KernelKeepalive::new().user_timeout(Duration::from_secs(20));
-    /// assert_eq!(keepalive.detection_bound(), Duration::from_secs(20));
-    /// ```
     #[must_use]
     pub const fn user_timeout(mut self, user_timeout: Duration) -> Self {
-        self.user_timeout = UserTimeout::Fixed(user_timeout);
-        self
-    }
-
-    /// Bytes in flight may stay unacknowledged for as long as the kernel likes to retransmit.
-    ///
-    /// ```
-    /// # use liveness::tcp::KernelKeepalive;
-    /// let keepalive = KernelKeepalive::new().no_user_timeout();
-    /// # drop(keepalive);
-    /// ```
-    #[must_use]
-    pub const fn no_user_timeout(mut self) -> Self {
-        self.user_timeout = UserTimeout::Off;
+        self.user_timeout = Some(user_timeout);
         self
     }
 
@@ -216,13 +164,13 @@ impl KernelKeepalive {
     /// nothing in flight.
     ///
     /// `idle + retries * interval`; with a [`user_timeout`](Self::user_timeout) of your own, the
-    /// first probe time after the first probe that is not before it. The kernel's timers are coarse: Linux may
-    /// fire them an eighth of each wait late.
+    /// first probe time after the first probe that is not before it. The kernel's timers are
+    /// coarse: Linux may fire them an eighth of each wait late.
     ///
-    /// Bytes in flight have no such bound without a `user_timeout`. With one, the connection ends at
-    /// the retransmission that finds them too old: measured 2.4 s for 2 s, and 3.07 s for a bound of
-    /// 3 s (`cargo test --features tcp --test tcp_kernel -- --nocapture`). The bound means nothing for
-    /// values that [`apply`](Self::apply) refuses.
+    /// Bytes in flight have no such bound without a `user_timeout`. With one, the connection ends
+    /// at the retransmission that finds them too old: measured 2.4 s for 2 s, and 3.07 s for a
+    /// bound of 3 s (`cargo test --features tcp --test tcp_kernel -- --nocapture`). The bound means
+    /// nothing for values that [`apply`](Self::apply) refuses.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -263,9 +211,10 @@ impl KernelKeepalive {
     /// The user timeout in force; `None` where there is none.
     const fn unacked_limit(&self) -> Option<Duration> {
         match self.user_timeout {
-            UserTimeout::Off => None,
-            UserTimeout::Probes if !HAS_USER_TIMEOUT => None,
-            UserTimeout::Probes => {
+            Some(Duration::ZERO) => None,
+            Some(limit) => Some(limit),
+            None if !HAS_USER_TIMEOUT => None,
+            None => {
                 let probes = self.interval.saturating_mul(self.retries);
                 let all = self.idle.saturating_add(probes);
                 if shorter(all, LONGEST_USER_TIMEOUT) {
@@ -274,35 +223,20 @@ impl KernelKeepalive {
                     Some(LONGEST_USER_TIMEOUT)
                 }
             }
-            UserTimeout::Fixed(limit) => Some(limit),
         }
     }
 
     /// Sets the options on `socket`: any TCP socket of std, Tokio, smol or another library.
     ///
-    /// What is set replaces what was there, so it may be applied again later. Take it to the socket
-    /// itself, below TLS. An accepted socket has its own options: apply it to each.
+    /// It replaces earlier options, so it may be applied again. Take it to the socket itself, below
+    /// TLS. An accepted socket has options of its own: apply it to each.
     ///
     /// # Errors
     /// [`ApplyError::Config`] for a value outside the table above, before anything is set.
-    /// [`ApplyError::Io`] when the system refuses, as it does for what is not a TCP socket; options
+    /// [`ApplyError::Io`] when the system refuses, as it does for a socket that is not TCP; options
     /// in front of the refused one stay set.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use liveness::tcp::KernelKeepalive;
-    ///
-    /// # fn main() -> std::io::Result<()> {
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let socket = std::net::TcpStream::connect(listener.local_addr()?)?;
-    /// KernelKeepalive::new().apply(&socket)?;
-    ///
-    /// let error = KernelKeepalive::new().idle(Duration::ZERO).apply(&socket).unwrap_err();
-    /// assert_eq!(error.to_string(), "idle (0ns) is outside 1s..=32767s");
-    /// # Ok(())
-    /// # }
-    /// ```
     #[cfg(any(unix, windows))]
+    #[cfg_attr(docsrs, doc(cfg(any(unix, windows))))]
     pub fn apply(&self, socket: &impl AsSocket) -> Result<(), ApplyError> {
         self.validate()?;
         let socket = socket2::SockRef::from(socket);
@@ -325,11 +259,9 @@ impl KernelKeepalive {
         }
         let name = "user_timeout";
         match self.user_timeout {
-            UserTimeout::Off | UserTimeout::Probes => Ok(()),
-            UserTimeout::Fixed(_) if !HAS_USER_TIMEOUT => Err(ConfigError::Unsupported { name }),
-            UserTimeout::Fixed(limit) => {
-                fits(name, limit, Duration::from_millis(1), LONGEST_USER_TIMEOUT)
-            }
+            None | Some(Duration::ZERO) => Ok(()),
+            Some(_) if !HAS_USER_TIMEOUT => Err(ConfigError::Unsupported { name }),
+            Some(limit) => fits(name, limit, Duration::from_millis(1), LONGEST_USER_TIMEOUT),
         }
     }
 
@@ -411,16 +343,13 @@ fn fits(
 /// [`InvalidInput`](io::ErrorKind::InvalidInput).
 ///
 /// ```
-/// use std::io;
 /// use std::net::UdpSocket;
 /// use liveness::tcp::{ApplyError, KernelKeepalive};
 ///
-/// # fn main() -> io::Result<()> {
 /// let not_tcp = UdpSocket::bind("127.0.0.1:0")?;
 /// let error = KernelKeepalive::new().apply(&not_tcp).unwrap_err();
 /// assert!(matches!(error, ApplyError::Io(_)));
-/// # Ok(())
-/// # }
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[allow(

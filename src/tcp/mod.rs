@@ -1,10 +1,10 @@
 //! Frames on a raw TCP stream, and the kernel's own keepalive; feature `tcp`.
 //!
-//! TCP carries bytes, not messages, and has no ping that a program answers. [`Frame`] adds both with
-//! eight bytes a message: data, a ping with a number, the pong that answers it. [`TcpCodec`] turns
-//! frames into bytes and back, for `tokio_util::codec::Framed` (feature `tokio`) and for
-//! `asynchronous_codec::Framed` (feature `smol`), which takes any `futures` socket. [`Frames`] is the
-//! [`Protocol`](crate::Protocol) that tells [`PingPong`](crate::PingPong) which frame is what.
+//! TCP carries bytes, not messages, and has no ping that a program answers. [`Frame`] adds both
+//! with eight bytes a message: data, a ping with a number, the pong that answers it. [`TcpCodec`]
+//! turns frames into bytes and back, for `tokio_util::codec::Framed` (feature `tokio`) and for
+//! `asynchronous_codec::Framed` (feature `smol`), which takes any `futures` socket. [`Frames`] is
+//! the [`Protocol`](crate::Protocol) of these frames for [`PingPong`](crate::PingPong).
 //!
 //! [`KernelKeepalive`] is for the connections whose bytes you cannot change. It asks the remote
 //! *kernel*, which goes on answering for a program that hangs; prefer frames where both sides are
@@ -29,9 +29,9 @@
 //! | pong | 8..16: the number of the ping it answers; 16..: the payload of the side that answers |
 //!
 //! Any other value in bytes 0 to 3, a ping or pong with a length below 8, a body beyond the
-//! [`limit`](TcpCodec::limit), a payload that its type refuses, and a stream that ends inside a frame
-//! are errors. There is nothing to negotiate: a side that speaks another version says so in the
-//! first two bytes it sends, and is refused at them.
+//! [`limit`](TcpCodec::limit), a payload that its type refuses, and a stream that ends inside a
+//! frame are errors. There is nothing to negotiate: a side that speaks another version says so in
+//! the first two bytes it sends, and is refused at them.
 //!
 //! ```
 //! use bytes::{Bytes, BytesMut};

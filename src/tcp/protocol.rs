@@ -6,25 +6,26 @@ use super::Frame;
 use crate::ping_pong::{Inbound, Protocol};
 use crate::seq::{Answers, Seq};
 
-/// The [`Protocol`] of [`Frame`]s: what is a ping, what is a pong, and what they carry.
+/// The [`Protocol`] of [`Frame`]s, and the payload that rides on pings and pongs.
 ///
-/// Each side says something of its own with every ping and with every pong, so the payload travels
-/// in both directions whichever side asks. A pong has the number of the ping it answers. Answering
-/// with one's own payload, and not with the peer's, is what makes a pong worth reading: the answer to
-/// "are you alive?" can say "yes, and this busy". `()` is nothing and takes no bytes.
+/// Each side has a payload of its own on every ping and on every pong, so it travels in both
+/// directions whichever side asks. A pong has the number of the ping it answers, and the payload of
+/// the side that answers, not of the one that asked: the answer to "are you alive?" can say "yes,
+/// and this busy". `()` is no payload and takes no bytes.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
 /// use liveness::tcp::{Frame, Frames};
 /// use liveness::{Inbound, Protocol, Seq};
 ///
-/// let queued = 3_u64; // what this side has to say
-/// let peer = Arc::new(Mutex::new(None)); // what the peer said last
+/// let queued = 3_u64; // our payload: how busy this side is
+/// let peer = Arc::new(Mutex::new(None)); // the peer's latest
 /// let seen = Arc::clone(&peer);
-/// let mut frames = Frames::with_payload(move |_| queued).observe(move |frame| {
-///     if let (Frame::Ping { payload, .. } | Frame::Pong { payload, .. }, Ok(mut seen)) = (frame, seen.lock()) {
-///         *seen = Some(payload);
+/// let mut frames = Frames::with_payload(move |_| queued).observe(move |frame| match frame {
+///     Frame::Ping { payload, .. } | Frame::Pong { payload, .. } => {
+///         *seen.lock().unwrap() = Some(payload);
 ///     }
+///     Frame::Data(_) => {}
 /// });
 ///
 /// assert_eq!(frames.ping(Seq::new(0)), Frame::Ping { seq: Seq::new(0), payload: 3 });
@@ -40,13 +41,6 @@ pub struct Frames<P = ()> {
 
 impl Frames {
     /// Pings and pongs that carry their number only.
-    ///
-    /// ```
-    /// # use liveness::tcp::{Frame, Frames};
-    /// # use liveness::{Protocol, Seq};
-    /// let ping = Frames::new().ping(Seq::new(0));
-    /// assert_eq!(ping, Frame::Ping { seq: Seq::new(0), payload: () });
-    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::with_payload(|_| ())
@@ -54,19 +48,10 @@ impl Frames {
 }
 
 impl<P> Frames<P> {
-    /// Pings and pongs that carry what `payload` makes.
+    /// Pings and pongs with the payloads that `payload` makes.
     ///
     /// It is called once for each ping that goes out and once for each pong, with the number that
     /// goes with it; it runs inside a poll, so it must not block.
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use std::sync::atomic::{AtomicU64, Ordering};
-    /// # use liveness::tcp::Frames;
-    /// let queued = Arc::new(AtomicU64::new(0));
-    /// let frames = Frames::with_payload(move |_| queued.load(Ordering::Relaxed));
-    /// # drop(frames);
-    /// ```
     #[must_use]
     pub fn with_payload(payload: impl FnMut(Seq) -> P + Send + 'static) -> Self {
         Self {
@@ -78,17 +63,8 @@ impl<P> Frames<P> {
     /// Shows `observer` each ping and each pong of the peer, with its payload, as it comes in.
     ///
     /// Pongs that nobody asked for are among them. Data never is: it goes to the stream. The
-    /// observer runs inside a poll, so it must not block; a second one takes the place of the first.
-    ///
-    /// ```
-    /// # use liveness::tcp::{Frame, Frames};
-    /// let frames = Frames::with_payload(|_| 0_u64).observe(|frame| match frame {
-    ///     Frame::Pong { seq, payload } => println!("{seq} answered, load {payload}"),
-    ///     Frame::Ping { payload, .. } => println!("asked by a peer with load {payload}"),
-    ///     Frame::Data(_) => {}
-    /// });
-    /// # drop(frames);
-    /// ```
+    /// observer runs inside a poll, so it must not block; a second one takes the place of the
+    /// first.
     #[must_use]
     pub fn observe(mut self, observer: impl FnMut(Frame<P>) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));

@@ -1,12 +1,12 @@
-//! [`Frames`]: ping and pong frames, as [`tungstenite`] messages.
-
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+//! [`Frames`]: ping and pong frames as messages.
 
 use bytes::Bytes;
-use tungstenite::Message;
 
+use super::close::last_word;
+use super::library::{Content, Library, Tungstenite};
 use crate::error::ConfigError;
+use crate::jitter::seed;
+use crate::keepalive::Dead;
 use crate::ping_pong::{Inbound, Protocol};
 use crate::seq::{Answers, Seq};
 
@@ -15,18 +15,19 @@ const MOST_PAYLOAD: usize = 125;
 /// The digits of the largest [`Seq`].
 const MOST_DIGITS: usize = 20;
 
-/// Ping and pong frames: the [`Protocol`] of a `WebSocketStream`, client or server.
+/// Ping and pong frames: the [`Protocol`] of a WebSocket stream, client or server, in the messages
+/// of the library `L`.
 ///
 /// * Each ping carries a payload of its own, such as `9f3a61c2.17`: a prefix of this connection and
-///   the ping's number. Only a pong with that payload answers it, and all pings before it (RFC 6455,
-///   5.5.3). The payload is plain ASCII, since some peers take it for text.
+///   the ping's number. Only a pong with that payload answers it, and all pings before it (RFC
+///   6455, 5.5.3). The payload is plain ASCII, since some peers take it for text.
 /// * Any other pong is a sign of life and answers nothing. So pongs may be sent as a one-way
 ///   heartbeat, and pings of your own, sent through the sink, do not disturb the measurement; their
 ///   pongs are not shown to you.
-/// * A ping of the peer is answered by `tungstenite` itself, once. [`Frames`] adds no second
-///   answer, and [`PingPong`](crate::PingPong) sees to it that the answer leaves at once instead of
-///   with the next write. Do not answer pings by hand: `tungstenite` keeps one slot for a pong, and
-///   yours would replace its own.
+/// * A ping of the peer is answered by the library itself, once. No second answer is added, and
+///   [`PingPong`](crate::PingPong) sees to it that the answer leaves at once instead of with the
+///   next write. Do not answer pings by hand: `tungstenite` keeps one slot for a pong, and yours
+///   would replace its own.
 /// * A close is data: you see it, and the close handshake goes its way.
 ///
 /// A browser answers ping frames from its network process, also while the page is frozen: to watch
@@ -37,70 +38,62 @@ const MOST_DIGITS: usize = 20;
 /// use liveness::{Answers, Inbound, Protocol, Seq};
 /// use tungstenite::Message;
 ///
-/// let mut frames = Frames::new();
-/// let Message::Ping(payload) = frames.ping(Seq::new(17)) else { panic!() };
-/// assert_eq!(frames.classify(Message::Pong(payload)), Inbound::Pong(Answers::Ping(Seq::new(17))));
+/// let mut frames = Frames::new().prefix("beat ")?;
+/// assert_eq!(frames.ping(Seq::new(17)), Message::Ping("beat 17".into()));
+/// let pong = frames.classify(Message::Pong("beat 17".into()));
+/// assert_eq!(pong, Inbound::Pong(Answers::Ping(Seq::new(17))));
+/// let foreign = frames.classify(Message::Pong("17".into()));
+/// assert_eq!(foreign, Inbound::Pong(Answers::Nothing));
 /// assert_eq!(frames.classify(Message::Ping("hi".into())), Inbound::Ping { reply: None });
 /// assert_eq!(frames.classify("hi".into()), Inbound::Data("hi".into()));
+/// # Ok::<(), liveness::ConfigError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Frames {
+pub struct Frames<L = Tungstenite> {
+    library: L,
     prefix: String,
 }
 
+#[cfg(feature = "tungstenite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tungstenite")))]
 impl Frames {
+    /// Pings in the messages of `tungstenite` 0.30: [`over(Tungstenite)`](Self::over).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::over(Tungstenite)
+    }
+}
+
+impl<L: Library> Frames<L> {
     /// The longest prefix: a control frame's 125 bytes less the digits of a number.
-    ///
-    /// ```
-    /// assert_eq!(liveness::websocket::Frames::LONGEST_PREFIX, 105);
-    /// ```
     pub const LONGEST_PREFIX: usize = MOST_PAYLOAD - MOST_DIGITS;
 
-    /// Pings with a random prefix of eight hexadecimal digits and a point.
+    /// Pings in the messages of `library`, with a random prefix of eight hexadecimal digits and a
+    /// point.
     ///
     /// It comes from the standard library's hash keys: good enough to tell two heartbeats on one
     /// connection apart, and no secret.
-    ///
-    /// ```
-    /// let frames = liveness::websocket::Frames::new();
-    /// # drop(frames);
-    /// ```
     #[must_use]
-    pub fn new() -> Self {
-        let random = RandomState::new().hash_one(MOST_PAYLOAD);
-        let prefix = format!("{:08x}.", random as u32);
-        Self { prefix }
+    pub fn over(library: L) -> Self {
+        let prefix = format!("{:08x}.", seed() as u32);
+        Self { library, prefix }
     }
 
     /// Pings whose payload is `prefix` and then the number in decimal.
     ///
     /// # Errors
     /// [`ConfigError::OutOfRange`] for more than [`LONGEST_PREFIX`](Self::LONGEST_PREFIX) bytes.
-    ///
-    /// ```
-    /// use liveness::websocket::Frames;
-    /// use liveness::{Protocol, Seq};
-    /// use tungstenite::Message;
-    ///
-    /// let mut frames = Frames::with_prefix("beat ")?;
-    /// assert_eq!(frames.ping(Seq::new(3)), Message::Ping("beat 3".into()));
-    /// assert_eq!(
-    ///     Frames::with_prefix("x".repeat(200)).unwrap_err().to_string(),
-    ///     "prefix length (200) is outside 0..=105",
-    /// );
-    /// # Ok::<(), liveness::ConfigError>(())
-    /// ```
-    pub fn with_prefix(prefix: impl Into<String>) -> Result<Self, ConfigError> {
-        let prefix = prefix.into();
-        if prefix.len() > Self::LONGEST_PREFIX {
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Result<Self, ConfigError> {
+        self.prefix = prefix.into();
+        if self.prefix.len() > Self::LONGEST_PREFIX {
             return Err(ConfigError::OutOfRange {
                 name: "prefix length",
-                value: prefix.len() as u64,
+                value: self.prefix.len() as u64,
                 least: 0,
                 most: Self::LONGEST_PREFIX as u64,
             });
         }
-        Ok(Self { prefix })
+        Ok(self)
     }
 
     fn payload(&self, seq: Seq) -> Bytes {
@@ -116,33 +109,41 @@ impl Frames {
     }
 }
 
+#[cfg(feature = "tungstenite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tungstenite")))]
 impl Default for Frames {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Protocol for Frames {
-    type Message = Message;
+impl<L: Library> Protocol for Frames<L> {
+    type Message = L::Message;
 
-    fn ping(&mut self, seq: Seq) -> Message {
-        Message::Ping(self.payload(seq))
+    fn ping(&mut self, seq: Seq) -> L::Message {
+        self.library.ping(self.payload(seq))
     }
 
-    fn classify(&mut self, message: Message) -> Inbound<Message> {
-        match message {
-            Message::Ping(_) => Inbound::Ping { reply: None },
-            Message::Pong(payload) => Inbound::Pong(
-                self.number(&payload)
-                    .map_or(Answers::Nothing, Answers::Ping),
-            ),
-            data => Inbound::Data(data),
+    fn classify(&mut self, message: L::Message) -> Inbound<L::Message> {
+        match self.library.content(&message) {
+            Content::Ping => Inbound::Ping { reply: None },
+            Content::Pong(payload) => {
+                let number = self.number(payload);
+                Inbound::Pong(number.map_or(Answers::Nothing, Answers::Ping))
+            }
+            Content::Text(_) | Content::Other => Inbound::Data(message),
         }
+    }
+
+    fn farewell(&mut self, dead: &Dead) -> Option<L::Message> {
+        Some(last_word(&self.library, dead))
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tungstenite"))]
 mod tests {
+    use tungstenite::Message;
+
     use super::*;
 
     #[test]
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn only_the_payload_as_written_answers() {
-        let mut frames = Frames::with_prefix("p").unwrap();
+        let mut frames = Frames::new().prefix("p").unwrap();
         for payload in [
             "",
             "p",
@@ -194,9 +195,16 @@ mod tests {
 
     #[test]
     fn the_longest_payload_fits_a_control_frame() {
-        let mut frames = Frames::with_prefix("x".repeat(Frames::LONGEST_PREFIX)).unwrap();
+        let mut frames = Frames::new().prefix("x".repeat(105)).unwrap();
         let ping = frames.ping(Seq::new(u64::MAX));
         assert_eq!(ping.len(), MOST_PAYLOAD);
+        assert_eq!(
+            Frames::new()
+                .prefix("x".repeat(106))
+                .unwrap_err()
+                .to_string(),
+            "prefix length (106) is outside 0..=105",
+        );
     }
 
     #[test]

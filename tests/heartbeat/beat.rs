@@ -181,7 +181,7 @@ fn a_stalled_process_beats_once_and_goes_on() {
             sim.sleep(2_500 * MS).await;
             // The clock jumps as it does for a process that was stopped.
             sim.advance(60 * SECOND);
-            sim.sleep(1_500 * MS).await;
+            sim.sleep(1_400 * MS).await;
         };
         tokio::select! {
             ended = &mut beating => panic!("{ended:?}"),

@@ -20,7 +20,7 @@ mod mqtt;
 mod network;
 mod peer;
 mod processes;
-#[cfg(any(feature = "mqtt", feature = "websocket"))]
+#[cfg(any(feature = "mqtt", all(feature = "tungstenite", feature = "json")))]
 mod program;
-#[cfg(feature = "websocket")]
+#[cfg(all(feature = "tungstenite", feature = "json"))]
 mod websocket;

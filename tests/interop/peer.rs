@@ -24,7 +24,7 @@ pub(crate) const KERNEL: KernelKeepalive = KernelKeepalive::new()
     .idle(Duration::from_secs(1))
     .interval(Duration::from_secs(1))
     .retries(3)
-    .no_user_timeout();
+    .user_timeout(Duration::ZERO);
 
 const ROLE: &str = "LIVENESS_ROLE";
 const ADDRESS: &str = "LIVENESS_ADDRESS";

@@ -66,7 +66,7 @@ async fn a_peer_that_is_stopped_for_less_than_the_bound_lives() {
 async fn our_own_pause_is_not_the_peers_death() {
     // The listener stays awake and has its own verdict about the one that is stopped, so it only
     // holds on for as long as the pause is within its bound.
-    let bound = CONFIG.detection_bound().unwrap();
+    let bound = CONFIG.detection_bound().map(|bound| bound.quiet).unwrap();
     let mut awake = Peer::start(&[], "listen-raw", "127.0.0.1:0");
     let address = awake.report("listening").await;
     let mut mute = Peer::start(&[], "connect", &address);

@@ -59,7 +59,11 @@ impl Setup {
 
     /// Whether this side has promised to send something each interval.
     pub(crate) fn is_heard(&self) -> bool {
-        self.pings() && matches!(self.when, PingWhen::SendIdle | PingWhen::EitherIdle)
+        self.pings()
+            && matches!(
+                self.when,
+                PingWhen::SendIdle | PingWhen::EitherIdle | PingWhen::Always
+            )
     }
 
     /// The least time for an answer.

@@ -197,6 +197,7 @@ impl Connection<'_> {
                         _ => self.flush(seq, now),
                     }
                 }
+                KeepaliveEvent::Look => panic!("nobody said that input is unread"),
                 KeepaliveEvent::Dead(dead) => {
                     self.record.dead = Some((now, dead));
                     assert_eq!(self.keepalive.poll_timeout(), None);

@@ -340,7 +340,7 @@ proptest! {
     fn law_8_dead_within_the_bound(setup in setups(), scenario in worlds()) {
         let record = run(setup.config(), &scenario);
         let proof = last_proof(&setup, &record);
-        if let Some(bound) = setup.config().detection_bound() {
+        if let Some(bound) = setup.config().detection_bound().map(|bound| bound.quiet) {
             let bound = nanos(bound);
             let alive_until = record.dead.map_or(scenario.end, |(at, _)| at);
             prop_assert!(alive_until - proof <= bound, "{} after {proof}", alive_until - proof);
@@ -511,7 +511,7 @@ proptest! {
     /// Forgiveness is bounded: a peer that is really dead is found however often our side stalls.
     #[test]
     fn p8_forgiveness_ends(setup in setups(), stalls in gaps(200_000, 8)) {
-        let Some(bound) = setup.config().detection_bound() else { return Ok(()) };
+        let Some(bound) = setup.config().detection_bound().map(|bound| bound.quiet) else { return Ok(()) };
         let mut at = 0;
         let stalls: Vec<_> = stalls
             .iter()
@@ -549,6 +549,6 @@ proptest! {
         let dead_at = run(setup.config(), &scenario).dead.map(|(at, _)| at);
         // Here nothing is written, so even `SendIdle` pings and gets no reply; it promises nothing.
         prop_assume!(setup.when != PingWhen::SendIdle);
-        prop_assert_eq!(dead_at, setup.config().detection_bound().map(nanos));
+        prop_assert_eq!(dead_at, setup.config().detection_bound().map(|bound| bound.quiet).map(nanos));
     }
 }

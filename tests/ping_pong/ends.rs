@@ -12,7 +12,7 @@ use super::*;
 #[test]
 fn an_end_of_file_ends_the_stream_after_everything_was_read() {
     let mut world = World::new();
-    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     world.run(async {
         for message in [Data(1), Ping(0), Data(2)] {
             peer.send(message).await.unwrap();
@@ -32,7 +32,7 @@ fn an_end_of_file_ends_the_stream_after_everything_was_read() {
 fn after_our_close_the_peer_can_say_its_last_words() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let (mut stream, mut peer, link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, mut peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let talking = world.task(async move {
         for n in 0..5 {
             peer.send(Ping(n)).await.unwrap();
@@ -62,12 +62,14 @@ fn after_our_close_the_peer_can_say_its_last_words() {
 fn after_our_close_a_peer_that_says_nothing_is_dead_in_the_same_time() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let verdict = world.run(async {
         sim.sleep(5 * SECOND).await;
         stream.close().await.unwrap();
         // Nor does a change of mind bring the pings back.
-        stream.set_config(KeepaliveConfig::new()).unwrap();
+        stream
+            .set_config(KeepaliveConfig::new().max_unanswered(1))
+            .unwrap();
         stream.probe_now();
         stream.next().await.unwrap().unwrap_err()
     });
@@ -99,7 +101,7 @@ fn a_question_that_was_open_at_our_close_is_not_asked_again() {
 #[test]
 fn a_heartbeat_that_cannot_be_sent_costs_nothing_that_has_arrived() {
     let mut world = World::new();
-    let (stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (stream, mut peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     world.run(async {
         for message in [Ping(0), Data(1), Ping(1), Data(2)] {
             peer.send(message).await.unwrap();
@@ -114,7 +116,7 @@ fn a_heartbeat_that_cannot_be_sent_costs_nothing_that_has_arrived() {
 #[test]
 fn a_reset_is_told_once_and_to_both() {
     let mut world = World::new();
-    let (stream, _peer, link) = kept(&world, KeepaliveConfig::new());
+    let (stream, _peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let (mut sink, mut stream) = stream.split::<Message>();
     let reading = world.task(async move {
         let items: Vec<_> = stream.by_ref().collect().await;
@@ -137,7 +139,7 @@ fn a_reset_is_told_once_and_to_both() {
 fn a_probe_goes_out_at_once_and_is_judged() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     world.run(async {
         assert!(stream.next().now_or_never().is_none());
         sim.sleep(SECOND).await;
@@ -165,23 +167,27 @@ fn the_configuration_of_a_running_stream_can_change() {
     let mut world = World::new();
     let sim = world.sim.clone();
     let (mut stream, _peer, _link) = kept(&world, KeepaliveConfig::off());
-    assert_eq!(stream.detection_bound(), None);
+    assert_eq!(stream.detection_bound().map(|bound| bound.quiet), None);
     world.run(async {
         let waited =
             futures::future::select(stream.next(), Box::pin(sim.sleep(100 * SECOND))).await;
         assert!(matches!(waited, futures::future::Either::Right(_)));
     });
-    let wrong = KeepaliveConfig::new().silence(SECOND);
+    let wrong = KeepaliveConfig::new().max_unanswered(1).silence(SECOND);
     assert!(matches!(
         stream.set_config(wrong),
         Err(ConfigError::SilenceBeforePing { .. })
     ));
     let quick = KeepaliveConfig::new()
+        .max_unanswered(1)
         .interval(SECOND)
         .reply_timeout(SECOND);
     stream.set_config(quick).unwrap();
-    assert_eq!(stream.config(), &quick);
-    assert_eq!(stream.detection_bound(), Some(2 * SECOND + SECOND / 16));
+    assert_eq!(stream.config(), quick);
+    assert_eq!(
+        stream.detection_bound().map(|bound| bound.quiet),
+        Some(2 * SECOND + SECOND / 16)
+    );
     assert!(matches!(
         world.run(stream.next()),
         Some(Err(Error::Dead(_)))
@@ -193,7 +199,7 @@ fn the_configuration_of_a_running_stream_can_change() {
 fn whoever_waits_hears_of_a_shorter_interval() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let (stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (stream, mut peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let stream = Rc::new(std::cell::RefCell::new(stream));
     let shared = Rc::clone(&stream);
     world.spawn(async move {
@@ -201,7 +207,9 @@ fn whoever_waits_hears_of_a_shorter_interval() {
     });
     world.run(async {
         sim.sleep(SECOND).await;
-        let config = KeepaliveConfig::new().interval(2 * SECOND);
+        let config = KeepaliveConfig::new()
+            .max_unanswered(1)
+            .interval(2 * SECOND);
         stream.borrow_mut().set_config(config).unwrap();
         assert_eq!(peer.next().await.unwrap().unwrap(), Ping(0));
     });
@@ -211,7 +219,7 @@ fn whoever_waits_hears_of_a_shorter_interval() {
 #[test]
 fn the_parts_can_be_had() {
     let world = World::new();
-    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let _: &Beats = stream.protocol();
     let _: &mut Beats = stream.protocol_mut();
     let _: &MessageEnd<Message> = stream.get_ref();
@@ -273,14 +281,20 @@ impl<M, T: Sink<M> + Unpin> Sink<M> for Here<T> {
 fn it_is_send_when_its_parts_are_and_works_when_they_are_not() {
     fn is_send<T: Send>(_: &T) {}
     let mut world = World::new();
-    let (stream, _peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (stream, _peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     is_send(&stream);
     is_send(&world.sim.timer(world.sim.start()));
 
     let (near, mut peer, _link) = messages(&world.sim, LinkConfig::new());
     let here = Here(near, Rc::new(()));
     assert_eq!(Rc::strong_count(&here.1), 1);
-    let mut stream = PingPong::new(here, Beats, KeepaliveConfig::new(), world.sim.clone()).unwrap();
+    let mut stream = PingPong::new(
+        here,
+        Beats,
+        KeepaliveConfig::new().max_unanswered(1),
+        world.sim.clone(),
+    )
+    .unwrap();
     let (sent, heard) = world.run(async { join(stream.send(Data(1)), peer.next()).await });
     sent.unwrap();
     assert_eq!(heard.unwrap().unwrap(), Data(1));

@@ -50,6 +50,7 @@ async fn full_both_ways_and_nothing_hangs() {
     for room in [0, 1] {
         let (a, b) = (mpsc::channel(room), mpsc::channel(room));
         let config = KeepaliveConfig::new()
+            .max_unanswered(1)
             .interval(Duration::from_millis(3))
             .ping_when(PingWhen::Always)
             .reply_timeout(10 * SECOND)
@@ -88,7 +89,9 @@ async fn full_both_ways_and_nothing_hangs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn halves_that_move_keep_their_wake_ups() {
     let (a, b) = (mpsc::channel(0), mpsc::channel(0));
-    let config = KeepaliveConfig::new().interval(Duration::from_millis(2));
+    let config = KeepaliveConfig::new()
+        .max_unanswered(1)
+        .interval(Duration::from_millis(2));
     let kept = move |channel| PingPong::new(channel, Beats, config, Tokio).unwrap();
     let (mut sink, mut stream) = kept(Channel(a.0, b.1)).split::<Message>();
     let echo = tokio::spawn(async move {

@@ -97,13 +97,15 @@ fn drain(stream: &mut Scripted) -> Vec<Result<Message, Error<io::Error>>> {
 }
 
 fn merciless() -> KeepaliveConfig {
-    KeepaliveConfig::new().forgive_stall(false)
+    KeepaliveConfig::new()
+        .max_unanswered(1)
+        .forgive_stall(false)
 }
 
 #[test]
 fn a_pong_that_waits_in_the_buffer_is_an_answer_however_late_the_poll() {
     for config in [
-        KeepaliveConfig::new(),
+        KeepaliveConfig::new().max_unanswered(1),
         merciless(),
         merciless().proof(Proof::PongOnly),
     ] {
@@ -162,7 +164,7 @@ fn whatever_comes_in_wins_another_turn_before_the_verdict() {
 #[test]
 fn a_ping_that_the_transport_refuses_was_not_asked() {
     let sim = Sim::new();
-    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    let mut stream = scripted(&sim, KeepaliveConfig::new().max_unanswered(1));
     stream.get_mut().refuses = true;
     drain(&mut stream);
     let mut verdict = None;
@@ -187,7 +189,7 @@ fn a_ping_that_the_transport_refuses_was_not_asked() {
     assert!(stream.get_ref().outgoing.is_empty());
 
     // Refused before the close was known: a ping of ours is the first to be refused.
-    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    let mut stream = scripted(&sim, KeepaliveConfig::new().max_unanswered(1));
     stream.get_mut().refuses = true;
     drain(&mut stream);
     sim.advance(20 * SECOND);
@@ -200,7 +202,7 @@ fn a_ping_that_the_transport_refuses_was_not_asked() {
     };
     assert_eq!((dead.cause, dead.unanswered), (Cause::Silent, 0));
     // The user's own message is refused to the user.
-    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    let mut stream = scripted(&sim, KeepaliveConfig::new().max_unanswered(1));
     stream.get_mut().refuses = true;
     stream.get_mut().incoming.push_back(Ping(0));
     drain(&mut stream);
@@ -212,7 +214,7 @@ fn a_ping_that_the_transport_refuses_was_not_asked() {
 fn after_a_stall_of_our_own_the_peer_is_asked_afresh_and_still_dies_in_time() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     link.cut();
     assert!(stream.next().now_or_never().is_none());
     sim.advance(3600 * SECOND);
@@ -226,7 +228,7 @@ fn after_a_stall_of_our_own_the_peer_is_asked_afresh_and_still_dies_in_time() {
     assert_eq!(sim.elapsed(), 3610 * SECOND);
 
     // The same with the stall in the middle of a question.
-    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     link.cut();
     let since = sim.elapsed();
     let mut next = stream.next();
@@ -245,7 +247,9 @@ fn after_a_stall_of_our_own_the_peer_is_asked_afresh_and_still_dies_in_time() {
 #[test]
 fn pings_go_out_while_data_never_stops_arriving() {
     let sim = Sim::new();
-    let config = KeepaliveConfig::new().ping_when(PingWhen::Always);
+    let config = KeepaliveConfig::new()
+        .max_unanswered(1)
+        .ping_when(PingWhen::Always);
     let mut stream = scripted(&sim, config);
     stream.get_mut().endless = true;
     let mut asked = Vec::new();
@@ -273,7 +277,12 @@ fn pings_go_out_while_data_never_stops_arriving() {
 #[test]
 fn a_peer_that_babbles_and_does_not_answer_is_dead_if_only_pongs_count() {
     let sim = Sim::new();
-    let mut stream = scripted(&sim, KeepaliveConfig::new().proof(Proof::PongOnly));
+    let mut stream = scripted(
+        &sim,
+        KeepaliveConfig::new()
+            .max_unanswered(1)
+            .proof(Proof::PongOnly),
+    );
     stream.get_mut().endless = true;
     let dead = loop {
         sim.advance(SECOND / 1000);
@@ -288,7 +297,7 @@ fn a_peer_that_babbles_and_does_not_answer_is_dead_if_only_pongs_count() {
     let at = sim.elapsed();
     assert!(at >= 40 * SECOND && at <= 42 * SECOND, "{at:?}");
     // Where any byte counts, it lives.
-    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    let mut stream = scripted(&sim, KeepaliveConfig::new().max_unanswered(1));
     stream.get_mut().endless = true;
     for _ in 0..100_000 {
         sim.advance(SECOND / 1000);
@@ -300,7 +309,9 @@ fn a_peer_that_babbles_and_does_not_answer_is_dead_if_only_pongs_count() {
 fn a_writer_that_answers_every_ring_keeps_none_from_the_reader() {
     let sim = Sim::new();
     let config = KeepaliveConfig::new()
+        .max_unanswered(1)
         .proof(Proof::PongOnly)
+        .upload_wait(SECOND)
         .write_stall(Duration::ZERO);
     let mut stream = scripted(&sim, config);
     stream.get_mut().endless = true;
@@ -328,7 +339,7 @@ fn a_writer_that_answers_every_ring_keeps_none_from_the_reader() {
 #[test]
 fn after_32_heartbeats_the_executor_has_its_turn() {
     let sim = Sim::new();
-    let mut stream = scripted(&sim, KeepaliveConfig::new());
+    let mut stream = scripted(&sim, KeepaliveConfig::new().max_unanswered(1));
     stream.get_mut().incoming = std::iter::repeat_n(Pong(99), 100)
         .chain([Data(5)])
         .collect();
@@ -343,7 +354,7 @@ fn after_32_heartbeats_the_executor_has_its_turn() {
 #[test]
 fn whoever_yields_comes_back_by_itself() {
     let mut world = World::new();
-    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, mut peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let item = world.run(async {
         for n in 0..1000 {
             peer.send(Ping(n)).await.unwrap();
@@ -359,7 +370,9 @@ fn whoever_yields_comes_back_by_itself() {
 fn busy_data_asks_for_no_timer_and_for_hardly_a_clock() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let config = KeepaliveConfig::new().interval(16 * SECOND);
+    let config = KeepaliveConfig::new()
+        .max_unanswered(1)
+        .interval(16 * SECOND);
     let (mut stream, mut peer, _link) = kept(&world, config);
     let echo = world.task(async move {
         while let Some(Ok(message)) = peer.next().await {

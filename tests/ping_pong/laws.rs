@@ -156,7 +156,7 @@ fn play(scenario: &Scenario) -> Outcome {
         .proof(scenario.proof)
         .write_stall(Duration::ZERO);
     let stream = PingPong::new(tap, Beats, config, sim.clone()).unwrap();
-    let bound = stream.detection_bound().unwrap();
+    let bound = stream.detection_bound().map(|bound| bound.quiet).unwrap();
     let (mut sink, mut stream) = stream.split::<Message>();
     let reading = world.task(async move {
         loop {

@@ -7,6 +7,7 @@
 )]
 
 mod activity;
+mod drive;
 mod ends;
 mod halves;
 mod input;

@@ -21,7 +21,7 @@ fn narrow() -> LinkConfig {
 fn a_ping_flood_ends_the_stream_at_its_limit() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let (stream, mut peer, _link) = kept(&world, KeepaliveConfig::new());
+    let (stream, mut peer, _link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let mut stream = stream.flood_limit(FloodLimit::new(5, 10 * SECOND));
     world.run(async {
         for n in 0..5 {
@@ -56,7 +56,7 @@ fn a_ping_flood_ends_the_stream_at_its_limit() {
 #[test]
 fn the_limit_can_be_switched_off() {
     let mut world = World::new();
-    let (stream, mut peer, link) = kept(&world, KeepaliveConfig::new());
+    let (stream, mut peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let mut stream = stream.flood_limit(FloodLimit::OFF);
     let flood = world.task(async move {
         for n in 0..20_000 {
@@ -75,6 +75,7 @@ fn while_the_peer_takes_nothing_one_pong_and_one_ping_wait_at_most() {
     let mut world = World::new();
     let sim = world.sim.clone();
     let config = KeepaliveConfig::new()
+        .max_unanswered(1)
         .interval(SECOND)
         .ping_when(PingWhen::Always)
         .write_stall(3600 * SECOND);
@@ -110,7 +111,9 @@ fn while_the_peer_takes_nothing_one_pong_and_one_ping_wait_at_most() {
 fn an_uploader_that_never_reads_learns_of_the_stall() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let config = KeepaliveConfig::new().write_stall(7 * SECOND);
+    let config = KeepaliveConfig::new()
+        .max_unanswered(1)
+        .write_stall(7 * SECOND);
     let (mut stream, _peer, _link) = kept_over(&world, config, narrow());
     let error = world.run(async {
         sim.sleep(SECOND).await;
@@ -138,7 +141,9 @@ fn an_uploader_that_never_reads_learns_of_the_stall() {
 fn a_busy_uploader_is_timed_though_its_writes_are_not_dated() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let config = KeepaliveConfig::new().write_stall(8 * SECOND);
+    let config = KeepaliveConfig::new()
+        .max_unanswered(1)
+        .write_stall(8 * SECOND);
     let (mut stream, mut peer, _link) = kept_over(&world, config, narrow());
     let reading = {
         let sim = sim.clone();
@@ -364,8 +369,10 @@ fn a_channel_that_is_full_is_stalled_though_its_flush_says_nothing() {
 #[test]
 fn closing_a_dead_connection_ends() {
     let configs = [
-        KeepaliveConfig::new(),
-        KeepaliveConfig::new().write_stall(Duration::ZERO),
+        KeepaliveConfig::new().max_unanswered(1),
+        KeepaliveConfig::new()
+            .max_unanswered(1)
+            .write_stall(Duration::ZERO),
         KeepaliveConfig::off().silence(30 * SECOND),
         KeepaliveConfig::off().write_stall(30 * SECOND),
     ];
@@ -396,7 +403,12 @@ fn a_heartbeat_that_takes_the_users_place_loses_nothing() {
         let (to_peer, mut at_peer) = mpsc::channel(room);
         let (mut from_peer, incoming) = mpsc::channel(8);
         let channel = Channel(to_peer, incoming);
-        let stream = PingPong::new(channel, Beats, KeepaliveConfig::new(), world.sim.clone());
+        let stream = PingPong::new(
+            channel,
+            Beats,
+            KeepaliveConfig::new().max_unanswered(1),
+            world.sim.clone(),
+        );
         let mut stream = stream.unwrap();
         let reading = world.task(async move {
             let mut heard = Vec::new();
@@ -432,7 +444,7 @@ fn a_heartbeat_that_takes_the_users_place_loses_nothing() {
 #[test]
 fn a_reset_and_a_broken_sink_are_errors_of_the_transport() {
     let mut world = World::new();
-    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, _peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     link.reset();
     world.run(async {
         let error = stream.send(Data(1)).await.unwrap_err();

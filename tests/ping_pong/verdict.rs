@@ -11,7 +11,7 @@ use super::*;
 fn a_peer_that_stops_is_dead_at_the_bound_and_once() {
     let mut world = World::new();
     let sim = world.sim.clone();
-    let (mut stream, mut peer, link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, mut peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     world.run(async {
         sim.sleep(3 * SECOND).await;
         peer.send(Data(1)).await.unwrap();
@@ -32,7 +32,8 @@ fn a_peer_that_stops_is_dead_at_the_bound_and_once() {
         assert!(stream.next().await.is_none());
         assert!(matches!(stream.send(Data(2)).await, Err(Error::Dead(again)) if again == dead));
         assert!(matches!(stream.flush().await, Err(Error::Dead(again)) if again == dead));
-        assert!(matches!(stream.close().await, Err(Error::Dead(again)) if again == dead));
+        // A close is tried once below.
+        assert!(stream.close().await.is_ok());
     });
     assert_eq!(sim.timers_alive(), 0, "nothing is waited for any more");
 }
@@ -42,7 +43,8 @@ fn a_peer_that_answers_lives_for_ever() {
     let mut world = World::new();
     let sim = world.sim.clone();
     let config = LinkConfig::new().delay(2 * SECOND);
-    let (mut stream, mut peer, link) = kept_over(&world, KeepaliveConfig::new(), config);
+    let (mut stream, mut peer, link) =
+        kept_over(&world, KeepaliveConfig::new().max_unanswered(1), config);
     world.spawn(async move {
         while let Some(Ok(message)) = peer.next().await {
             if let Ping(n) = message {
@@ -72,7 +74,10 @@ fn both_halves_on_two_tasks_are_told_and_the_stream_once() {
     let mut world = World::new();
     let narrow = LinkConfig::new().room(2).staging(1);
     // No write stall: the writer can only learn it from the reader.
-    let config = KeepaliveConfig::new().write_stall(Duration::ZERO);
+    let config = KeepaliveConfig::new()
+        .max_unanswered(1)
+        .upload_wait(3 * SECOND)
+        .write_stall(Duration::ZERO);
     let (stream, _peer, _link) = kept_over(&world, config.interval(5 * SECOND), narrow);
     let (mut sink, mut stream) = stream.split::<Message>();
     let reading = world.task(async move {
@@ -98,13 +103,14 @@ fn both_halves_on_two_tasks_are_told_and_the_stream_once() {
     };
     assert!(matches!(write, Error::Dead(dead) if dead == read));
     assert_eq!(read.cause, Cause::NoReply);
-    assert_eq!(world.sim.elapsed(), 15 * SECOND);
+    // The ping stands behind what fills the link, for as long as an upload may take.
+    assert_eq!(world.sim.elapsed(), (5 + 3 + 10) * SECOND);
 }
 
 #[test]
 fn pings_go_as_configured_and_data_postpones_them() {
     let mut world = World::new();
-    let (mut stream, mut peer, link) = kept(&world, KeepaliveConfig::new());
+    let (mut stream, mut peer, link) = kept(&world, KeepaliveConfig::new().max_unanswered(1));
     let sim = world.sim.clone();
     let talking = world.task(async move {
         for n in 0..10 {
@@ -122,7 +128,9 @@ fn pings_go_as_configured_and_data_postpones_them() {
     assert_eq!(link.sent(Side::Near), 0, "who talks is not asked");
     drop((stream, peer));
 
-    let always = KeepaliveConfig::new().ping_when(PingWhen::SendIdle);
+    let always = KeepaliveConfig::new()
+        .max_unanswered(1)
+        .ping_when(PingWhen::SendIdle);
     let (mut stream, _peer, link) = kept(&world, always.reply_timeout(Duration::ZERO));
     world.spawn(async move {
         stream.next().await;

@@ -126,8 +126,8 @@ fn what_cannot_work_is_refused_with_its_numbers() {
         (new().retries(128), "retries (128) is outside 1..=127"),
         #[cfg(target_os = "linux")]
         (
-            new().user_timeout(Duration::ZERO),
-            "user_timeout (0ns) is outside 1ms..=2147483.647s",
+            new().user_timeout(Duration::from_nanos(1)),
+            "user_timeout (1ns) is outside 1ms..=2147483.647s",
         ),
         #[cfg(target_os = "linux")]
         (
@@ -298,7 +298,7 @@ mod linux {
                 .idle(secs(idle))
                 .interval(secs(interval))
                 .retries(retries)
-                .no_user_timeout()
+                .user_timeout(Duration::ZERO)
         };
         let patience = secs(10);
         // All at once, because each takes its seconds.

@@ -12,7 +12,7 @@ use liveness::Protocol;
 use liveness::flood::FloodLimit;
 use liveness::io::track;
 use liveness::test_util::{Sim, World, simulate};
-use liveness::websocket::{CLOSE_CODE, Fixed, Frames, Json, Text, close_frame, farewell};
+use liveness::websocket::{CLOSE_CODE, Fixed, Frames, Json, Text, farewell};
 use liveness::{Cause, Dead, Error, IdleConfig, KeepaliveConfig, PingPong, PingWhen, Proof};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
@@ -23,6 +23,7 @@ use tungstenite::protocol::{CloseFrame, Role};
 use tungstenite::{Error as WsError, Message};
 
 const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
+    .max_unanswered(1)
     .interval(Duration::from_secs(20))
     .reply_timeout(Duration::from_secs(10));
 
@@ -157,24 +158,73 @@ fn a_silent_peer_is_dead_on_time_and_hears_why() {
             let (mut ours, mut theirs) = pair(&sim, role, Frames::new(), CONFIG, 4096).await;
             let (dead, after) = verdict(&sim, &mut ours).await;
             assert_eq!(dead.cause, Cause::NoReply);
-            assert_eq!(after, CONFIG.detection_bound().unwrap());
+            assert_eq!(
+                after,
+                CONFIG.detection_bound().map(|bound| bound.quiet).unwrap()
+            );
             assert!(ours.next().await.is_none());
 
-            let close = Message::Close(Some(close_frame(&dead)));
-            assert!(farewell(ours.get_mut(), close, Duration::from_secs(1), &sim).await);
-            let Some(Message::Ping(_)) = ready(&mut theirs) else {
-                panic!("was not asked")
+            // The peer goes on just in time, and answers what it was asked and the close.
+            let start = sim.elapsed();
+            let last = farewell(ours, &dead, Duration::from_secs(1), &sim);
+            let clock = sim.clone();
+            let peer = async move {
+                clock.sleep(Duration::from_millis(900)).await;
+                let Some(Ok(Message::Ping(_))) = theirs.next().await else {
+                    panic!("was not asked")
+                };
+                let Some(Ok(Message::Close(Some(close)))) = theirs.next().await else {
+                    panic!("no reason")
+                };
+                while theirs.next().await.is_some() {}
+                close
             };
-            let Some(Message::Close(Some(close))) = ready(&mut theirs) else {
-                panic!("no reason")
-            };
+            let (flushed, close) = tokio::join!(last, peer);
+            assert!(flushed);
+            assert_eq!(sim.elapsed() - start, Duration::from_millis(900));
             assert_eq!(close.code, CloseCode::from(CLOSE_CODE));
+            let reason = close.reason.as_str();
             assert!(
-                close.reason.starts_with("no reply to 1 ping within 10s"),
-                "{}",
-                close.reason
+                reason.starts_with("no reply to 1 ping within 10s"),
+                "{reason}"
             );
         }
+    });
+}
+
+#[test]
+fn a_page_hears_why_too_and_a_dead_link_costs_the_limit() {
+    simulate(async |sim| {
+        let text = Text::new(Json::new());
+        let (mut text, mut theirs) = pair(&sim, Role::Server, text, CONFIG, 4096).await;
+        let (dead, _) = verdict(&sim, &mut text).await;
+        let start = sim.elapsed();
+        assert!(farewell(text, &dead, Duration::from_secs(1), &sim).await);
+        assert_eq!(sim.elapsed() - start, Duration::from_secs(1));
+        assert!(matches!(ready(&mut theirs), Some(Message::Text(_))));
+        assert!(matches!(ready(&mut theirs), Some(Message::Close(Some(_)))));
+    });
+}
+
+#[test]
+fn a_farewell_says_why_after_a_split() {
+    simulate(async |sim| {
+        let side = || pair(&sim, Role::Server, Frames::new(), CONFIG, 4096);
+        let (ours, mut theirs) = side().await;
+        let (writer, mut reader) = ours.split();
+        let Some(Err(Error::Dead(dead))) = reader.next().await else {
+            panic!("no verdict")
+        };
+        let last = farewell((writer, reader), &dead, Duration::from_secs(1), &sim);
+        let peer = async { (theirs.next().await, theirs.next().await) };
+        let (flushed, (_ping, close)) = tokio::join!(last, peer);
+        assert!(flushed);
+        assert!(matches!(close, Some(Ok(Message::Close(Some(_))))));
+
+        // Halves of two streams belong to nobody.
+        let ((ours, _theirs), (other, _far)) = (side().await, side().await);
+        let halves = (ours.split().0, other.split().1);
+        assert!(!farewell(halves, &dead, Duration::from_secs(1), &sim).await);
     });
 }
 
@@ -191,10 +241,58 @@ fn a_farewell_does_not_hang_on_a_full_link() {
         assert_eq!(dead.cause, Cause::WriteStalled);
         assert_eq!((sim.elapsed() - start), Duration::from_secs(5));
 
-        let close = Message::Close(Some(close_frame(&dead)));
         let limit = Duration::from_secs(2);
-        assert!(!farewell(ours.get_mut(), close, limit, &sim).await);
+        assert!(!farewell(ours, &dead, limit, &sim).await);
         assert_eq!((sim.elapsed() - start), Duration::from_secs(7));
+    });
+}
+
+/// Engine.IO, version 4: the server asks, the client answers, and the other way round is an error.
+#[test]
+fn engine_io_servers_ask_and_clients_answer() {
+    simulate(async |sim| {
+        let (interval, patience) = (Duration::from_secs(25), Duration::from_secs(20));
+        let server = KeepaliveConfig::engine_io_server(interval, patience);
+        let client = KeepaliveConfig::engine_io_client(interval, patience);
+        let packets = || Text::new(Fixed::engine_io());
+
+        // Our server asks each interval, whatever the traffic, and takes nothing but its answer.
+        let (mut ours, mut theirs) = pair(&sim, Role::Server, packets(), server, 4096).await;
+        let page = async {
+            for _ in 0..100 {
+                let packet = theirs.next().await.unwrap().unwrap();
+                assert_eq!(packet, Message::text("2"));
+                theirs.send(Message::text("3")).await.unwrap();
+                theirs.send(Message::text("4hello")).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let start = sim.elapsed();
+        let (dead, _) = tokio::select! {
+            verdict = verdict(&sim, &mut ours) => verdict,
+            () = page => panic!("the page ended"),
+        };
+        assert_eq!(dead.cause, Cause::NoReply);
+        assert_eq!(sim.elapsed() - start, 101 * interval + patience);
+
+        // Our client answers and never asks, and waits for both together.
+        let (mut ours, mut theirs) = pair(&sim, Role::Client, packets(), client, 4096).await;
+        let server = async {
+            for _ in 0..100 {
+                sim.sleep(interval).await;
+                theirs.send(Message::text("2")).await.unwrap();
+                let packet = theirs.next().await.unwrap().unwrap();
+                assert_eq!(packet, Message::text("3"));
+            }
+            theirs.next().await
+        };
+        let start = sim.elapsed();
+        let (dead, _) = tokio::select! {
+            verdict = verdict(&sim, &mut ours) => verdict,
+            packet = server => panic!("{packet:?}"),
+        };
+        assert_eq!(dead.cause, Cause::Silent);
+        assert_eq!(sim.elapsed() - start, 101 * interval + patience);
     });
 }
 
@@ -274,8 +372,13 @@ fn a_later_pong_answers_all_earlier_pings() {
         let config = CONFIG.max_unanswered(3).proof(Proof::PongOnly);
         let (ours, mut theirs) = duplex(4096);
         let ours = socket(ours, Role::Client).await;
-        let mut ours =
-            PingPong::new(ours, Frames::with_prefix("p").unwrap(), config, sim.clone()).unwrap();
+        let mut ours = PingPong::new(
+            ours,
+            Frames::new().prefix("p").unwrap(),
+            config,
+            sim.clone(),
+        )
+        .unwrap();
         let answer_the_third = async {
             // Pings 0, 1, 2 go out at 20, 30, 40 s; the last one is answered at 45 s.
             sim.sleep(Duration::from_secs(45)).await;
@@ -373,7 +476,10 @@ fn the_wait_for_a_close_is_bounded() {
             let (dead, after) = verdict(&sim, &mut ours).await;
             // The library refuses a ping after the close, so none was on the wire.
             assert_eq!((dead.cause, dead.unanswered), (Cause::Silent, 0));
-            assert!(after <= ours.detection_bound().unwrap(), "{after:?}");
+            assert!(
+                after <= ours.detection_bound().map(|bound| bound.quiet).unwrap(),
+                "{after:?}"
+            );
         }
     });
 }
@@ -693,6 +799,7 @@ fn async_tungstenite_on_smol_works_unchanged() {
     use smol::net::{TcpListener, TcpStream};
 
     let config = KeepaliveConfig::new()
+        .max_unanswered(1)
         .interval(Duration::from_millis(20))
         .reply_timeout(Duration::from_secs(5));
     smol::block_on(async {

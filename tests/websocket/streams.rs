@@ -54,7 +54,10 @@ async fn until_dead(ws: &mut Kept<DuplexStream>) -> Dead {
 #[test]
 fn a_link_that_swallows_everything_is_found_within_the_bound() {
     simulate(async |sim| {
-        let config = KeepaliveConfig::new().interval(5 * S).reply_timeout(2 * S);
+        let config = KeepaliveConfig::new()
+            .max_unanswered(1)
+            .interval(5 * S)
+            .reply_timeout(2 * S);
         let (mut client, mut server) = pair(&sim, config).await;
         for n in 0..50 {
             server.send(Message::text(n.to_string())).await.unwrap();
@@ -66,7 +69,11 @@ fn a_link_that_swallows_everything_is_found_within_the_bound() {
         let last = sim.elapsed();
         let dead = until_dead(&mut client).await;
         assert_eq!((dead.cause, dead.unanswered), (Cause::NoReply, 1));
-        let bound = client.get_ref().detection_bound().unwrap();
+        let bound = client
+            .get_ref()
+            .detection_bound()
+            .map(|bound| bound.quiet)
+            .unwrap();
         let took = sim.elapsed() - last;
         assert!(
             took >= 7 * S && took <= bound + S / 100,
@@ -89,6 +96,7 @@ fn a_peer_that_reads_answers_and_lives() {
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
         let config = KeepaliveConfig::new()
+            .max_unanswered(1)
             .interval(5 * S)
             .reply_timeout(2 * S)
             .proof(Proof::PongOnly);
@@ -114,7 +122,7 @@ fn a_peer_that_reads_answers_and_lives() {
 #[test]
 fn a_peer_that_stops_reading_stalls_the_write() {
     simulate(async |sim| {
-        let config = KeepaliveConfig::new().write_stall(8 * S);
+        let config = KeepaliveConfig::new().max_unanswered(1).write_stall(8 * S);
         let (mut client, server) = pair(&sim, config).await;
         let start = sim.elapsed();
         let error = client
@@ -134,7 +142,7 @@ fn a_stall_is_told_to_both_halves() {
     let mut world = World::new();
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
-        let config = KeepaliveConfig::new().write_stall(8 * S);
+        let config = KeepaliveConfig::new().max_unanswered(1).write_stall(8 * S);
         let (client, server) = pair(&sim, config).await;
         let (mut sink, mut stream) = client.split();
         let reader = tasks.task(async move { stream.next().await.unwrap().unwrap_err() });
@@ -152,7 +160,10 @@ fn a_stall_is_told_to_both_halves() {
 #[test]
 fn closing_does_not_hang_on_a_dead_link() {
     simulate(async |sim| {
-        let config = KeepaliveConfig::new().interval(5 * S).reply_timeout(2 * S);
+        let config = KeepaliveConfig::new()
+            .max_unanswered(1)
+            .interval(5 * S)
+            .reply_timeout(2 * S);
         let (mut client, server) = pair(&sim, config).await;
         client.close(None).await.unwrap();
         let start = sim.elapsed();
@@ -171,7 +182,10 @@ fn a_large_message_that_takes_long_is_no_silence() {
     let mut world = World::new();
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
-        let config = KeepaliveConfig::new().interval(5 * S).reply_timeout(2 * S);
+        let config = KeepaliveConfig::new()
+            .max_unanswered(1)
+            .interval(5 * S)
+            .reply_timeout(2 * S);
         let (here, mut there) = duplex(64 * 1024);
         let stream = KeepaliveStream::new(
             here,
@@ -209,7 +223,10 @@ fn a_peer_that_talks_and_answers_wrongly_is_dead_where_only_pongs_count() {
     let mut world = World::new();
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
-        let config = KeepaliveConfig::new().interval(5 * S).reply_timeout(2 * S);
+        let config = KeepaliveConfig::new()
+            .max_unanswered(1)
+            .interval(5 * S)
+            .reply_timeout(2 * S);
         let config = config.ping_when(PingWhen::Always).proof(Proof::PongOnly);
         let (mut client, server) = pair(&sim, config).await;
         let (mut sink, mut stream): (SplitSink<_, _>, SplitStream<_>) = server.split();
@@ -249,6 +266,7 @@ fn ten_thousand_pings_of_the_peer_are_the_librarys() {
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
         let config = KeepaliveConfig::new()
+            .max_unanswered(1)
             .interval(S)
             .ping_when(PingWhen::Always);
         let (mut client, server) = pair(&sim, config).await;
@@ -355,6 +373,7 @@ async fn echo(ws: Kept<TcpStream, Tokio>) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_sides_ask_each_20_ms_on_loopback() {
     let config = KeepaliveConfig::new()
+        .max_unanswered(1)
         .interval(S / 50)
         .ping_when(PingWhen::Always)
         .reply_timeout(10 * S);
@@ -381,6 +400,7 @@ fn split_bytes_on_two_tasks() {
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
         let config = KeepaliveConfig::new()
+            .max_unanswered(1)
             .interval(S)
             .ping_when(PingWhen::Always);
         let (here, there) = duplex(1000);
@@ -423,5 +443,48 @@ fn split_bytes_on_two_tasks() {
         let (pings, total) = peer.await;
         assert_eq!(total, 100_000);
         assert!((60..=101).contains(&pings), "{pings} pings in 100 s");
+    });
+}
+
+/// A server that accepts and says nothing, and a client that sends half a request: no ping can be put
+/// in before the protocol is ready, so plain silence is judged by the same bound.
+#[test]
+fn a_handshake_that_hangs_ends_within_the_bound_on_either_side() {
+    let config = KeepaliveConfig::new();
+    let bound = config.detection_bound().unwrap().quiet;
+    for is_client in [true, false] {
+        simulate(async |sim| {
+            let (here, mut there) = duplex(16 * 1024);
+            let wire = match is_client {
+                true => websocket::Wire::client(),
+                false => websocket::Wire::server(),
+            };
+            let stream = KeepaliveStream::new(here, wire, config, sim.clone()).unwrap();
+            assert!(!stream.is_beating());
+            let error = if is_client {
+                client_async("ws://peer.test/", stream).await.unwrap_err()
+            } else {
+                there.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+                accept_async(stream).await.unwrap_err()
+            };
+            let dead = Dead::find(&error).expect("a verdict");
+            assert_eq!(dead.cause, Cause::Silent);
+            assert_eq!(sim.elapsed(), bound);
+            let mut sent = Vec::new();
+            let _ = there.read_to_end(&mut sent).await;
+            let ours = sent.starts_with(b"GET ") || sent.is_empty();
+            assert!(ours, "no ping: {sent:?}");
+        });
+    }
+}
+
+/// Once it is ready, the peer is asked as configured.
+#[test]
+fn the_end_of_the_handshake_begins_the_beating() {
+    simulate(async |sim| {
+        let (ws, _peer) = pair(&sim, KeepaliveConfig::new()).await;
+        let stream = ws.get_ref();
+        assert!(stream.is_beating());
+        assert_eq!(stream.config(), KeepaliveConfig::new());
     });
 }

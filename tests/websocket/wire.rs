@@ -20,7 +20,8 @@ use crate::common::{self, Input, Script, noop, write_all};
 type Stream = KeepaliveStream<Script, websocket::Wire, Sim>;
 
 const CLIENT_HEAD: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
-const SERVER_HEAD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+const SERVER_HEAD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 const SEED: u64 = 7;
 
 fn wire(role: Role) -> websocket::Wire {
@@ -231,7 +232,7 @@ proptest! {
         chunks in proptest::collection::vec(0_usize..300, 1..80),
         room in prop_oneof![1_usize..40, Just(5000)],
     ) {
-        let asked = 4;
+        let asked = 3;
         let mut stream = stream(wire(role).upgraded());
         for _ in 0..asked {
             stream.probe_now();
@@ -469,6 +470,143 @@ fn an_upgrade_that_is_cut_off_passes_and_asks_nothing() {
     }
 }
 
+/// Lets requests (`>`) and responses (`<`) pass, and says whether a ping is put in after them. Nothing
+/// else ever stands among the bytes.
+fn asks_after_http(role: Role, exchange: &[&str], step: usize) -> bool {
+    let mut stream = stream(wire(role));
+    let mut outgoing = Vec::new();
+    for text in exchange {
+        stream.probe_now();
+        let (side, text) = text.split_at(1);
+        if (side == ">") == (role == Role::Client) {
+            for chunk in text.as_bytes().chunks(step) {
+                write_all(&mut stream, chunk);
+                read_all(&mut stream, 100);
+            }
+            outgoing.extend_from_slice(text.as_bytes());
+        } else {
+            for chunk in text.as_bytes().chunks(step) {
+                stream.get_mut().push(chunk);
+            }
+            assert_eq!(read_all(&mut stream, 1000), text.as_bytes());
+        }
+        let written = &stream.get_ref().written;
+        assert_eq!(written[..outgoing.len()], outgoing[..], "{text:?}");
+    }
+    read_all(&mut stream, 100);
+    let after = &stream.get_ref().written[outgoing.len()..];
+    assert!(after.is_empty() || after == ping_of(&mut wire(role), 0).0);
+    !after.is_empty()
+}
+
+/// A connection to a proxy or a server is used again, and a response is only the end of one request.
+#[test]
+fn an_upgrade_is_found_wherever_it_comes_on_a_connection() {
+    let (ask, switch) = (
+        ">GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+        &format!("<{}", std::str::from_utf8(SERVER_HEAD).unwrap())[..],
+    );
+    let page = [
+        ">GET /page HTTP/1.1\r\n\r\n",
+        "<HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        "<hello",
+    ];
+    let refused = [
+        ask,
+        "<HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+    ];
+    let tunnel = [
+        ">CONNECT peer.test:80 HTTP/1.1\r\n\r\n",
+        "<HTTP/1.1 200 Connection established\r\n\r\n",
+    ];
+    let upload = [
+        ">POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
+        "<HTTP/1.1 100 Continue\r\n\r\n",
+        ">data",
+        "<HTTP/1.1 204 No Content\r\n\r\n",
+    ];
+    let hints = [
+        ask,
+        "<HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n",
+        switch,
+    ];
+    let cases: [(&str, Vec<&str>); 8] = [
+        ("at once", vec![ask, switch]),
+        ("after a page", [&page[..], &[ask, switch]].concat()),
+        ("after many", [page.repeat(9), vec![ask, switch]].concat()),
+        ("after a refusal", [&refused[..], &[ask, switch]].concat()),
+        ("in a tunnel", [&tunnel[..], &[ask, switch]].concat()),
+        ("after an upload", [&upload[..], &[ask, switch]].concat()),
+        ("after early hints", hints.to_vec()),
+        (
+            "after all of it",
+            [&page[..], &refused, &tunnel, &upload, &hints].concat(),
+        ),
+    ];
+    for role in [Role::Client, Role::Server] {
+        for step in [1, 7, usize::MAX] {
+            for (what, exchange) in &cases {
+                assert!(asks_after_http(role, exchange, step), "{what}, {step}");
+            }
+            // And nothing is asked before it.
+            assert!(!asks_after_http(role, &page, step));
+            assert!(!asks_after_http(role, &refused, step));
+        }
+    }
+}
+
+/// A ping in a protocol that is not WebSocket is corruption.
+#[test]
+fn nothing_is_put_into_another_protocol() {
+    let ask = ">POST /containers/a/attach HTTP/1.1\r\nUpgrade: tcp\r\n\r\n";
+    let cases = [
+        vec![
+            ask,
+            "<HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n",
+            "<raw",
+            ">raw",
+        ],
+        vec![ask, "<HTTP/1.1 101 UPGRADED\r\nUpgrade: websocket\r\n\r\n"],
+        vec![">\x16\x03\x01", "<\x16\x03\x03\n\n", ">\x17\x03\x03"],
+        vec![">PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "<\0\0\0\x04\0\0\0\0\0"],
+    ];
+    for role in [Role::Client, Role::Server] {
+        for exchange in &cases {
+            assert!(!asks_after_http(role, exchange, 3), "{exchange:?}");
+            assert!(!asks_after_http(role, exchange, usize::MAX), "{exchange:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wire_says_whether_it_asks() {
+    use liveness::io::Stage;
+    let mut wire = wire(Role::Server);
+    let mut stages = vec![wire.stage()];
+    wire.incoming(CLIENT_HEAD);
+    stages.push(wire.stage());
+    let mut rest = SERVER_HEAD;
+    while !rest.is_empty() {
+        rest = &rest[wire.outgoing(rest)..];
+    }
+    stages.push(wire.stage());
+    wire.incoming(&[0x88]);
+    stages.push(wire.stage());
+    assert_eq!(
+        stages,
+        [
+            Stage::Handshake,
+            Stage::Handshake,
+            Stage::Open,
+            Stage::Closing
+        ]
+    );
+
+    let mut wire = websocket::Wire::server();
+    wire.outgoing(b"HTTP/1.1 101 UPGRADED\r\n\r\n");
+    assert_eq!(wire.stage(), Stage::Foreign);
+}
+
 #[test]
 fn a_later_pong_answers_the_earlier_pings() {
     let sim = Sim::new();
@@ -499,7 +637,7 @@ fn after_a_close_the_peer_has_the_bound_to_say_something() {
     let config = KeepaliveConfig::websocket();
     let wire = wire(Role::Server).upgraded();
     let mut stream = KeepaliveStream::new(Script::default(), wire, config, sim.clone()).unwrap();
-    let bound = config.detection_bound().unwrap();
+    let bound = config.detection_bound().map(|bound| bound.quiet).unwrap();
     read_all(&mut stream, 100);
     write_all(&mut stream, &[0x88, 0]);
     sim.advance(bound - Duration::from_millis(1));

@@ -3,7 +3,7 @@
 use crate::io::wire::{Incoming, MOST_HELD, Wire};
 use crate::seq::Answers;
 
-use super::transport::Room;
+use crate::io::adapt::Room;
 
 /// How much is read at once while bytes are held back.
 const TOP_UP: usize = 256;

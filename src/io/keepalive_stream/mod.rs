@@ -1,29 +1,27 @@
 //! [`KeepaliveStream`]: heartbeats below any library that speaks a protocol over a byte stream.
 
-mod end;
 mod inbox;
 mod outbox;
-mod parts;
-mod transport;
+mod read;
+mod state;
+mod write;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::io::{AsyncRead, AsyncWrite};
 use pin_project::pin_project;
 
+use super::adapt::{Futures, Slice};
 use super::wire::Wire;
-use crate::driver::Driver;
+use crate::driver::Handle;
 use crate::error::ConfigError;
-use crate::keepalive::{Dead, KeepaliveConfig};
+use crate::flood::FloodLimit;
+use crate::keepalive::{Bound, Dead, KeepaliveConfig};
 use crate::rt::Runtime;
 use crate::rtt::Rtt;
-use inbox::Inbox;
-use outbox::Outbox;
-use parts::Parts;
-use transport::{Futures, Slice};
+use state::State;
 
 /// A byte stream (`AsyncRead + AsyncWrite`) that is kept alive below the library that uses it, or
 /// fails with the verdict.
@@ -36,8 +34,8 @@ use transport::{Futures, Slice};
 /// traits of futures-io and, with feature `tokio`, of tokio-io.
 ///
 /// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a [`Dead`]
-///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write after it fails
-///   in the same way.
+///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write
+///   after it fails in the same way.
 /// * **Read it.** A waiting read is what asks and judges: with nobody reading, no silence is held
 ///   against the peer. Input is taken in before the time is looked at. A writer that waits is told of
 ///   a [write stall](KeepaliveConfig::write_stall) also when nobody reads.
@@ -58,9 +56,8 @@ use transport::{Futures, Slice};
 ///   dropped for good is still counted as offered.
 ///
 /// ```
-/// use liveness::Dead;
 /// use liveness::io::KeepaliveStream;
-/// use liveness::{KeepaliveConfig, Tokio};
+/// use liveness::{Dead, KeepaliveConfig, Tokio};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// # #[derive(Clone)]
 /// # struct Lines { mid_line: bool }
@@ -84,11 +81,11 @@ use transport::{Futures, Slice};
 /// stream.write_all(b"hello\n").await.unwrap();
 /// let error = stream.read_u8().await.unwrap_err(); // the peer is asked, and says nothing
 /// let dead = Dead::find(&error).unwrap();
-/// assert!(dead.to_string().starts_with("no reply to 1 ping within 10s"));
+/// assert!(dead.to_string().starts_with("no reply to 2 pings within 10s each"));
 ///
-/// let mut sent = [0; 9];
+/// let mut sent = [0; 12];
 /// peer.read_exact(&mut sent).await.unwrap();
-/// assert_eq!(&sent, b"hello\n?0\n");
+/// assert_eq!(&sent, b"hello\n?0\n?1\n");
 /// # Ok::<(), liveness::ConfigError>(()) }).unwrap();
 /// ```
 #[pin_project]
@@ -96,7 +93,7 @@ use transport::{Futures, Slice};
 pub struct KeepaliveStream<S, W, R: Runtime> {
     #[pin]
     io: S,
-    parts: Parts<W, R>,
+    state: State<W, R>,
 }
 
 impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
@@ -105,82 +102,59 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work.
-    ///
-    /// ```
-    /// # use liveness::{ConfigError, KeepaliveConfig, Runtime, io::{KeepaliveStream, Wire}};
-    /// fn keep<S, W: Wire, R: Runtime>(socket: S, wire: W, rt: R) -> Result<KeepaliveStream<S, W, R>, ConfigError> {
-    ///     KeepaliveStream::new(socket, wire, KeepaliveConfig::new(), rt)
-    /// }
-    /// ```
     pub fn new(io: S, wire: W, config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
-        let parts = Parts {
-            wire,
-            driver: Driver::new(config, rt)?,
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            failed: None,
-            end: None,
-        };
-        Ok(Self { io, parts })
+        let state = State::new(wire, config, rt)?;
+        Ok(Self { io, state })
     }
 
     /// The round trips measured so far.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn show<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> Option<Duration> {
-    ///     stream.rtt().smoothed()
-    /// }
-    /// ```
     #[must_use]
     pub const fn rtt(&self) -> &Rtt {
-        self.parts.driver.keepalive.rtt()
+        self.state.pinger.keepalive().rtt()
     }
 
     /// The verdict, once it was passed.
-    ///
-    /// ```
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn is_dead<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> bool {
-    ///     stream.dead().is_some()
-    /// }
-    /// ```
     #[must_use]
-    pub const fn dead(&self) -> Option<Dead> {
-        self.parts.driver.keepalive.dead()
+    pub fn dead(&self) -> Option<Dead> {
+        self.state.pinger.keepalive().dead()
+    }
+
+    /// What the stream knows of its peer, readable from anywhere: after a split, and when the stream
+    /// belongs to a library. Its state is allocated by the first call.
+    pub fn handle(&mut self) -> Handle {
+        let beating = self.state.is_beating();
+        self.state.pinger.handle(beating)
+    }
+
+    /// Whether pings can be put in: the [`Wire`] is [open](super::Stage::Open), and the stream is too.
+    #[must_use]
+    pub fn is_beating(&self) -> bool {
+        self.state.is_beating()
+    }
+
+    /// How many pings the peer may send before the stream ends. Default
+    /// [`FloodLimit::DEFAULT`](crate::flood::FloodLimit::DEFAULT). Only those count that the [`Wire`]
+    /// takes out and answers.
+    #[must_use]
+    pub fn flood_limit(mut self, limit: FloodLimit) -> Self {
+        self.state.pinger.limit_pings(limit);
+        self
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
-    /// [bound](KeepaliveConfig::detection_bound) and the sixteenth of its shortest period (interval, silence or write stall) by which a
+    /// [bound](KeepaliveConfig::detection_bound), and the sixteenth of its shortest period (interval, silence or write stall) by which a
     /// busy stream's last byte may be dated late. It holds while the stream is read and a ping may be
     /// placed.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{ConfigError, KeepaliveConfig, Tokio, io::{KeepaliveStream, Wire}};
-    /// # fn example<S, W: Wire>(socket: S, wire: W) -> Result<(), ConfigError> {
-    /// let stream = KeepaliveStream::new(socket, wire, KeepaliveConfig::new(), Tokio)?;
-    /// assert_eq!(stream.detection_bound(), Some(Duration::from_millis(30_000 + 20_000 / 16)));
-    /// # Ok(()) }
-    /// ```
     #[must_use]
-    pub fn detection_bound(&self) -> Option<Duration> {
-        self.parts.driver.detection_bound()
+    pub fn detection_bound(&self) -> Option<Bound> {
+        self.state.pinger.detection_bound()
     }
 
     /// Asks the peer now, without waiting for the interval: see
     /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). The stream has to be read for it to be
     /// sent.
-    ///
-    /// ```
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn on_network_change<S, W: Wire, R: Runtime>(stream: &mut KeepaliveStream<S, W, R>) {
-    ///     stream.probe_now();
-    /// }
-    /// ```
     pub fn probe_now(&mut self) {
-        self.parts.driver.probe_now();
+        self.state.pinger.probe_now();
     }
 
     /// Changes the configuration of the running stream: see
@@ -189,52 +163,23 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work; nothing changes then.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use liveness::{ConfigError, KeepaliveConfig, Runtime, io::{KeepaliveStream, Wire}};
-    /// fn relax<S, W: Wire, R: Runtime>(stream: &mut KeepaliveStream<S, W, R>) -> Result<(), ConfigError> {
-    ///     stream.set_config(KeepaliveConfig::new().interval(Duration::from_secs(300)))
-    /// }
-    /// ```
     pub fn set_config(&mut self, config: KeepaliveConfig) -> Result<(), ConfigError> {
-        self.parts.driver.set_config(config)
+        self.state.pinger.set_config(config)
     }
 
     /// The configuration in force; the [`Wire`] may have [changed](Wire::reconfigure) it.
-    ///
-    /// ```
-    /// # use liveness::{KeepaliveConfig, Runtime, io::{KeepaliveStream, Wire}};
-    /// fn config<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> KeepaliveConfig {
-    ///     *stream.config()
-    /// }
-    /// ```
     #[must_use]
-    pub const fn config(&self) -> &KeepaliveConfig {
-        self.parts.driver.keepalive.config()
+    pub const fn config(&self) -> KeepaliveConfig {
+        self.state.pinger.keepalive().config()
     }
 
     /// What follows the frames.
-    ///
-    /// ```
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn is_at_border<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> bool {
-    ///     stream.wire().may_ping()
-    /// }
-    /// ```
     #[must_use]
     pub const fn wire(&self) -> &W {
-        &self.parts.wire
+        &self.state.wire
     }
 
     /// The socket itself.
-    ///
-    /// ```
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn socket<S, W: Wire, R: Runtime>(stream: &KeepaliveStream<S, W, R>) -> &S {
-    ///     stream.get_ref()
-    /// }
-    /// ```
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.io
@@ -242,26 +187,11 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
 
     /// The socket itself, for its options. What is read or written through it is not seen here, and
     /// the borders are lost.
-    ///
-    /// ```
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn socket<S, W: Wire, R: Runtime>(stream: &mut KeepaliveStream<S, W, R>) -> &mut S {
-    ///     stream.get_mut()
-    /// }
-    /// ```
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io
     }
 
     /// The socket itself, pinned; see [`get_mut`](Self::get_mut).
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn socket<S, W: Wire, R: Runtime>(stream: Pin<&mut KeepaliveStream<S, W, R>>) -> Pin<&mut S> {
-    ///     stream.get_pin_mut()
-    /// }
-    /// ```
     pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
         self.project().io
     }
@@ -269,13 +199,6 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     /// The socket back, for a farewell of your own after a verdict or to drop it. Bytes held back and
     /// the rest of a ping that is half written are lost, and answers to our pings are no longer taken
     /// out.
-    ///
-    /// ```
-    /// # use liveness::{Runtime, io::{KeepaliveStream, Wire}};
-    /// fn socket<S, W: Wire, R: Runtime>(stream: KeepaliveStream<S, W, R>) -> S {
-    ///     stream.into_inner()
-    /// }
-    /// ```
     pub fn into_inner(self) -> S {
         self.io
     }
@@ -289,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite, W: Wire, R: Runtime> AsyncRead for KeepaliveStre
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         let mut room = Slice { buf, filled: 0 };
-        let read = this.parts.poll_read(&mut Futures(this.io), cx, &mut room);
+        let read = this.state.poll_read(&mut Futures(this.io), cx, &mut room);
         read.map_ok(|()| room.filled)
     }
 }
@@ -301,7 +224,7 @@ impl<S: AsyncWrite, W: Wire, R: Runtime> AsyncWrite for KeepaliveStream<S, W, R>
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        this.parts.poll_write(&mut Futures(this.io), cx, buf)
+        this.state.poll_write(&mut Futures(this.io), cx, buf)
     }
 
     fn poll_write_vectored(
@@ -310,18 +233,18 @@ impl<S: AsyncWrite, W: Wire, R: Runtime> AsyncWrite for KeepaliveStream<S, W, R>
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        this.parts
+        this.state
             .poll_write_vectored(&mut Futures(this.io), cx, bufs)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        this.parts.poll_flush(&mut Futures(this.io), cx)
+        this.state.poll_flush(&mut Futures(this.io), cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        this.parts.poll_close(&mut Futures(this.io), cx)
+        this.state.poll_close(&mut Futures(this.io), cx)
     }
 }
 
@@ -338,8 +261,8 @@ where
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
-        let mut io = transport::TokioIo(this.io);
-        this.parts.poll_read(&mut io, cx, buf)
+        let mut io = super::adapt::TokioIo(this.io);
+        this.state.poll_read(&mut io, cx, buf)
     }
 }
 
@@ -356,8 +279,8 @@ where
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        let mut io = transport::TokioIo(this.io);
-        this.parts.poll_write(&mut io, cx, buf)
+        let mut io = super::adapt::TokioIo(this.io);
+        this.state.poll_write(&mut io, cx, buf)
     }
 
     fn poll_write_vectored(
@@ -366,8 +289,8 @@ where
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        let mut io = transport::TokioIo(this.io);
-        this.parts.poll_write_vectored(&mut io, cx, bufs)
+        let mut io = super::adapt::TokioIo(this.io);
+        this.state.poll_write_vectored(&mut io, cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -376,13 +299,13 @@ where
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        let mut io = transport::TokioIo(this.io);
-        this.parts.poll_flush(&mut io, cx)
+        let mut io = super::adapt::TokioIo(this.io);
+        this.state.poll_flush(&mut io, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        let mut io = transport::TokioIo(this.io);
-        this.parts.poll_close(&mut io, cx)
+        let mut io = super::adapt::TokioIo(this.io);
+        this.state.poll_close(&mut io, cx)
     }
 }

@@ -1,4 +1,4 @@
-//! [`Outbox`]: our own bytes, from the border where they are put to their last byte.
+//! [`Outbox`]: our own bytes, from the border where they are put to their flush.
 
 use bytes::{Buf, BytesMut};
 
@@ -12,7 +12,7 @@ pub(super) struct Outbox {
     bytes: BytesMut,
     /// The transport has taken a part of it, so the rest must follow.
     started: bool,
-    /// The ping among the bytes.
+    /// The ping among the bytes, and then among what is not flushed.
     leaving: Option<Seq>,
     /// A ping that waits for a border.
     ping: Option<Seq>,
@@ -59,7 +59,7 @@ impl Outbox {
         &self.bytes
     }
 
-    /// The transport took `taken` bytes; returns the ping that has left with the last of them.
+    /// The transport took `taken` bytes; returns the ping whose last byte was among them.
     pub(super) fn on_taken(&mut self, taken: usize) -> Option<Seq> {
         self.bytes.advance(taken.min(self.bytes.len()));
         self.started = !self.bytes.is_empty();
@@ -67,7 +67,7 @@ impl Outbox {
             return None;
         }
         self.unflushed = true;
-        self.leaving.take()
+        self.leaving
     }
 
     /// Whether what was written wants a flush.
@@ -75,8 +75,13 @@ impl Outbox {
         self.unflushed && self.bytes.is_empty()
     }
 
-    pub(super) fn on_flushed(&mut self) {
+    /// All that was taken is flushed; returns the ping among it.
+    pub(super) fn on_flushed(&mut self) -> Option<Seq> {
+        if !self.is_unflushed() {
+            return None;
+        }
         self.unflushed = false;
+        self.leaving.take()
     }
 
     /// Nothing more is put in: the peer has stopped talking.

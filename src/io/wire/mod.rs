@@ -1,5 +1,15 @@
 //! [`Wire`]: where the frames of a byte stream begin and end, and which of them are heartbeats.
 
+#[cfg(any(feature = "mqtt", feature = "websocket"))]
+#[cfg_attr(
+    not(all(feature = "mqtt", feature = "websocket")),
+    allow(dead_code, reason = "each protocol uses its part of it")
+)]
+pub(crate) mod counted;
+mod stage;
+
+pub use stage::Stage;
+
 use bytes::BytesMut;
 
 use crate::keepalive::KeepaliveConfig;
@@ -166,9 +176,21 @@ pub trait Wire: Clone {
         let _ = buf;
     }
 
+    /// How far the protocol has come. By default [`Stage::Open`], for a protocol without a handshake.
+    /// Asked after every read and write, so answer fast.
+    fn stage(&self) -> Stage {
+        Stage::Open
+    }
+
+    /// Whether [`reconfigure`](Self::reconfigure) may have something to say. Asked after every read and
+    /// write, so answer fast; by default yes.
+    fn has_news(&self) -> bool {
+        true
+    }
+
     /// The configuration to go on with, if what passed has changed it: a keep alive that was agreed on
     /// in a handshake, a farewell after which nobody is asked any more. `config` is the one in force.
-    /// Asked after every read and write, so answer `None` fast, which is the default.
+    /// By default `None`.
     ///
     /// A configuration that cannot work ends the stream with
     /// [`InvalidInput`](std::io::ErrorKind::InvalidInput).

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::jitter::Jitter;
-use crate::keepalive::{KeepaliveConfig, PingWhen, Proof};
+use crate::keepalive::{Bound, KeepaliveConfig, PingWhen, Proof};
 use crate::mqtt::Limits;
 use crate::time::shorter;
 
@@ -30,17 +30,20 @@ use crate::time::shorter;
 /// use liveness::PingWhen;
 /// use liveness::mqtt::ClientConfig;
 ///
-/// let seconds = Duration::from_secs;
-/// assert_eq!(ClientConfig::new().detection_bound(60), Some(seconds(54 + 30)));
+/// let quiet = |config: ClientConfig, keep_alive| {
+///     config.detection_bound(keep_alive).map(|bound| bound.quiet)
+/// };
+/// let seconds = |seconds| Some(Duration::from_secs(seconds));
+/// assert_eq!(quiet(ClientConfig::new(), 60), seconds(54 + 30));
 ///
 /// const QUICK: ClientConfig = ClientConfig::new().reply_timeout(Duration::from_secs(5));
-/// assert_eq!(QUICK.detection_bound(60), Some(seconds(54 + 5)));
-/// assert_eq!(QUICK.max_unanswered(3).detection_bound(60), Some(seconds(54 + 3 * 5)));
+/// assert_eq!(quiet(QUICK, 60), seconds(54 + 5));
+/// assert_eq!(quiet(QUICK.max_unanswered(3), 60), seconds(54 + 3 * 5));
 ///
 /// // The minimum of the specification is blind while the client publishes.
-/// assert_eq!(QUICK.ping_when(PingWhen::SendIdle).detection_bound(60), None);
+/// assert_eq!(quiet(QUICK.ping_when(PingWhen::SendIdle), 60), None);
 /// // A keep alive of 0 is off.
-/// assert_eq!(QUICK.detection_bound(0), None);
+/// assert_eq!(quiet(QUICK, 0), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -193,7 +196,7 @@ impl ClientConfig {
     /// The longest time from the broker's last proof of life to the verdict, at a keep alive of
     /// `seconds`; see [`KeepaliveConfig::detection_bound`].
     #[must_use]
-    pub const fn detection_bound(&self, seconds: u16) -> Option<Duration> {
+    pub const fn detection_bound(&self, seconds: u16) -> Option<Bound> {
         self.keepalive(seconds).detection_bound()
     }
 

@@ -179,7 +179,7 @@ impl ClientKeepalive {
                 if from.is_ours {
                     from.rtt = match self.machine.on_pong(Answers::Oldest, now) {
                         Pong::Matched { rtt } => Some(rtt),
-                        Pong::Stale | Pong::Unsolicited => None,
+                        Pong::Untimed | Pong::Stale | Pong::Unsolicited => None,
                     };
                 }
             }
@@ -261,7 +261,7 @@ impl ClientKeepalive {
 
     /// The verdict, once it was passed.
     #[must_use]
-    pub const fn dead(&self) -> Option<Dead> {
+    pub fn dead(&self) -> Option<Dead> {
         self.machine.dead()
     }
 }

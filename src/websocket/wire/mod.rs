@@ -3,15 +3,14 @@
 mod borders;
 mod upgrade;
 
-use std::hash::{BuildHasher, RandomState};
-
 use bytes::{BufMut, BytesMut};
 
-use crate::io::Incoming;
-use crate::keepalive::{KeepaliveConfig, PingWhen, Proof};
+use crate::io::{Incoming, Stage};
+use crate::jitter::{seed, splitmix};
+use crate::keepalive::KeepaliveConfig;
 use crate::seq::{Answers, Seq};
 use borders::Borders;
-use upgrade::{Head, Progress};
+use upgrade::{Progress, Responses};
 
 /// FIN and the opcode of a ping.
 const PING: u8 = 0x89;
@@ -19,101 +18,118 @@ const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 /// Set in the second byte of a frame that is masked.
 const MASKED: u8 = 0x80;
-/// What our pings carry first; the nonce and the number follow, eight bytes each.
+/// The first bytes of a ping's payload; the nonce and the number follow, eight bytes each.
 const MARK: [u8; 4] = *b"live";
 /// The payload of our pings.
 const PAYLOAD: usize = 20;
-/// As much of it as is the same in all pings of one connection.
+/// The part of it that all pings of one connection share.
 const PREFIX: usize = 12;
 
-/// The frames of a WebSocket connection (RFC 6455), for [`KeepaliveStream`](crate::io::KeepaliveStream):
-/// heartbeats *below* any WebSocket library.
+/// The frames of a WebSocket connection (RFC 6455), for [`KeepaliveStream`]: heartbeats *below* any
+/// WebSocket library.
 ///
-/// Wrap the socket (with `wss`, the TLS stream) and give it to the library:
-/// `tokio_tungstenite::client_async`, `accept_async`, or any other.
+/// Wrap the socket and give it to the library: `tokio_tungstenite::client_async`, `accept_async`,
+/// or any other. **With `wss` wrap the TLS stream, not the socket**: below TLS all is cipher text,
+/// and a wire that never finds an upgrade never asks. [`stage`](Self::stage) tells.
+///
+/// [`KeepaliveStream`]: crate::io::KeepaliveStream
 ///
 /// # What passes where
-/// * Before the HTTP upgrade has passed in both directions nothing is put in or taken out. A response
-///   other than 101, or a head above 64 KiB, and everything passes for ever.
+/// * Up to an upgrade HTTP/1.1 passes, and nothing is put in or taken out. Any number of requests
+///   and responses may come first, as on a connection that a proxy uses again; interim responses,
+///   refused upgrades and `CONNECT` as well. Only a response 101 with `Sec-WebSocket-Accept` begins
+///   frames.
+/// * After any other 101, to a raw stream or to HTTP/2, all bytes pass for ever.
 /// * A ping goes between two frames, also between the fragments of a message (5.4), never into one.
 ///   A client's is masked.
-/// * A pong is taken out if it carries what one of our pings carried, which no other has: a mark, a
-///   nonce of this connection, and the ping's number. All other pings and pongs pass: the library
+/// * A pong is taken out if it carries the payload of one of our pings, which no other has: a mark,
+///   a nonce of this connection, and the ping's number. All other pings and pongs pass: the library
 ///   above answers the peer's pings and sends its own as before. One pong answers all earlier pings
 ///   (5.5.3).
 /// * Once a Close frame has begun, in either direction, no ping is put in: the peer need not answer
-///   any more. Instead the peer has the [bound](KeepaliveConfig::detection_bound) that it had before
-///   to say something, so closing does not hang on a dead link.
+///   any more. Instead the peer has the [bound](KeepaliveConfig::detection_bound) that it had
+///   before to say something, so closing does not hang on a dead link.
 ///
 /// # What is malformed
 /// All of it passes untouched, because the library above reads it too and is its judge, and because
-/// the borders stay known: control frames above 125 bytes or in fragments, reserved opcodes and bits,
-/// lengths in more bytes than they need, 64-bit lengths (also with the highest bit set: then no border
-/// comes, so no ping is put in), a mask where there should be none or none where there should be one,
-/// a Close between fragments, an upgrade that is cut off. There is no error and nothing is buffered
-/// but the first bytes of a pong that may be ours, at most 25.
+/// the borders stay known: control frames above 125 bytes or in fragments, reserved opcodes and
+/// bits, lengths in more bytes than they need, 64-bit lengths (also with the highest bit set: then
+/// no border comes, so no ping is put in), a mask where there should be none or none where there
+/// should be one, a Close between fragments, an upgrade that is cut off. A response above 64 KiB of
+/// head counts as one that begins no frames. There is no error and nothing is buffered but the
+/// first bytes of a pong that may be ours, at most 25.
 ///
 /// # Whose life
-/// A pong proves that the peer's WebSocket library runs. A browser answers from its network process,
-/// even while the page is frozen; what proves a page's life is a text heartbeat of its script.
+/// A pong proves that the peer's WebSocket library runs. A browser answers from its network
+/// process, even while the page is frozen; a page's life is proved by a text heartbeat of its
+/// script.
 ///
 /// ```
-/// use liveness::Dead;
-/// use liveness::io::KeepaliveStream;
-/// use liveness::{KeepaliveConfig, Tokio, websocket};
+/// use futures::StreamExt;
+/// use liveness::io::{KeepaliveStream, Stage, Wire as _};
+/// use liveness::websocket::Wire;
+/// use liveness::{Cause, Dead, KeepaliveConfig, Tokio};
 ///
-/// # async fn example(socket: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-/// let socket = KeepaliveStream::new(socket, websocket::Wire::client(), KeepaliveConfig::new(), Tokio)?;
-/// let (mut ws, _response) = tokio_tungstenite::client_async("ws://example.org/", socket).await?;
-/// # use futures::StreamExt;
-/// while let Some(message) = ws.next().await {
-///     match message {
-///         Ok(message) => println!("{message}"),
-///         Err(error) if Dead::find(&error).is_some() => println!("reconnect: {error}"),
-///         Err(error) => return Err(error.into()),
-///     }
-/// }
-/// # Ok(()) }
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let (here, there) = tokio::io::duplex(4096);
+/// let socket = KeepaliveStream::new(here, Wire::client(), KeepaliveConfig::new(), Tokio)?;
+/// let (client, server) = tokio::join!(
+///     tokio_tungstenite::client_async("ws://peer.test/", socket),
+///     tokio_tungstenite::accept_async(there),
+/// );
+/// let (mut client, _server) = (client?.0, server?);
+/// assert_eq!(client.get_ref().wire().stage(), Stage::Open);
+///
+/// // The server does not read, so it is asked and does not answer.
+/// let error = client.next().await.unwrap().unwrap_err();
+/// let dead = Dead::find(&error).unwrap();
+/// assert_eq!((dead.cause, dead.unanswered), (Cause::NoReply, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Wire {
     is_client: bool,
-    outgoing: Stage,
-    incoming: Stage,
+    phase: Phase,
     prefix: [u8; PREFIX],
     /// How many pings were put in: no pong of ours has a higher number.
     pings: u64,
-    random: u64,
-    farewell: bool,
+    seed: u64,
+    /// How many numbers were drawn from it.
+    drawn: u64,
+    /// The limits while closing were told.
+    closing: bool,
 }
 
-/// How far one direction has come.
+/// How far the connection has come.
 #[derive(Debug, Clone, Copy)]
-enum Stage {
-    Head(Head),
-    Borders(Borders),
-    /// Not a WebSocket connection: everything passes.
+enum Phase {
+    Http(Responses),
+    Frames {
+        outgoing: Borders,
+        incoming: Borders,
+    },
+    /// Another protocol: everything passes.
     Other,
+}
+
+impl Phase {
+    fn frames() -> Self {
+        Self::Frames {
+            outgoing: Borders::default(),
+            incoming: Borders::default(),
+        }
+    }
 }
 
 impl Wire {
     /// The client's side: pings are masked.
-    ///
-    /// ```
-    /// let wire = liveness::websocket::Wire::client();
-    /// # drop(wire);
-    /// ```
     #[must_use]
     pub fn client() -> Self {
         Self::new(true)
     }
 
     /// The server's side.
-    ///
-    /// ```
-    /// let wire = liveness::websocket::Wire::server();
-    /// # drop(wire);
-    /// ```
     #[must_use]
     pub fn server() -> Self {
         Self::new(false)
@@ -122,46 +138,32 @@ impl Wire {
     fn new(is_client: bool) -> Self {
         let wire = Self {
             is_client,
-            outgoing: Stage::Head(Head::new()),
-            incoming: Stage::Head(Head::new()),
+            phase: Phase::Http(Responses::new()),
             prefix: [0; PREFIX],
             pings: 0,
-            random: 0,
-            farewell: false,
+            seed: 0,
+            drawn: 0,
+            closing: false,
         };
-        // The standard library's hasher is keyed by the operating system's randomness.
-        wire.seed(RandomState::new().hash_one(is_client))
+        wire.seed(seed())
     }
 
     /// Starts at the first frame: for a stream whose HTTP upgrade has passed before it was wrapped.
-    ///
-    /// ```
-    /// use liveness::io::Wire as _;
-    /// let wire = liveness::websocket::Wire::server().upgraded();
-    /// assert!(wire.may_ping());
-    /// ```
     #[must_use]
     pub fn upgraded(mut self) -> Self {
-        self.outgoing = Stage::Borders(Borders::default());
-        self.incoming = Stage::Borders(Borders::default());
+        self.phase = Phase::frames();
         self
     }
 
-    /// What the nonce and the masks are made from; by default it is random. Give connections
-    /// different seeds.
+    /// The seed of the nonce and the masks. By default it comes from the operating system, as
+    /// [`Runtime::seed`](crate::Runtime::seed) does. Give connections different seeds.
     ///
     /// RFC 6455, 10.3, wants masks that nobody can predict, lest the author of the *payload* choose
     /// the bytes on the wire and deceive a proxy. The payload of these pings has no author but this
     /// type, so a small generator will do.
-    ///
-    /// ```
-    /// // The same pings in every run, for a test.
-    /// let wire = liveness::websocket::Wire::client().seed(7);
-    /// # drop(wire);
-    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.random = seed;
+        (self.seed, self.drawn) = (seed, 0);
         let nonce = self.draw();
         let (mark, rest) = self.prefix.split_at_mut(MARK.len());
         mark.copy_from_slice(&MARK);
@@ -169,43 +171,35 @@ impl Wire {
         self
     }
 
-    /// The next number of the generator (`SplitMix64`: Steele, Lea, Flood, 2014).
     fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let nth = self.drawn;
+        self.drawn = nth.wrapping_add(1);
+        splitmix(self.seed, nth)
     }
 
     /// Follows one direction to the next border or the end of the bytes.
     #[inline]
     fn follow(&mut self, is_outgoing: bool, bytes: &[u8]) -> usize {
-        let stage = if is_outgoing {
-            &mut self.outgoing
-        } else {
-            &mut self.incoming
+        let responses = match &mut self.phase {
+            Phase::Frames { outgoing, .. } if is_outgoing => return outgoing.follow(bytes),
+            Phase::Frames { incoming, .. } => return incoming.follow(bytes),
+            Phase::Other => return bytes.len(),
+            Phase::Http(responses) => responses,
         };
-        let (followed, progress) = match stage {
-            Stage::Borders(frames) => return frames.follow(bytes),
-            Stage::Other => return bytes.len(),
-            Stage::Head(head) => head.follow(bytes),
-        };
-        let is_response = self.is_client != is_outgoing;
+        if is_outgoing == self.is_client {
+            responses.on_request();
+            return bytes.len();
+        }
+        let (followed, progress) = responses.follow(bytes);
         match progress {
-            Progress::More => {}
-            Progress::Over { switching } if switching || !is_response => {
-                *stage = Stage::Borders(Borders::default());
-            }
-            Progress::Over { .. } | Progress::TooLong => {
-                self.outgoing = Stage::Other;
-                self.incoming = Stage::Other;
-            }
+            Progress::Http => {}
+            Progress::WebSocket => self.phase = Phase::frames(),
+            Progress::Other => self.phase = Phase::Other,
         }
         followed
     }
 
-    /// What the frame that begins here is.
+    /// Tells our pong from other frames by its first bytes.
     fn look(&self, bytes: &[u8]) -> Found {
         let (header, second) = if self.is_client { (2, 0) } else { (6, MASKED) };
         let expected = [PONG, second | PAYLOAD as u8];
@@ -236,21 +230,9 @@ impl Wire {
         }
         Found::Ours(header + PAYLOAD, Seq::new(seq))
     }
-
-    #[inline]
-    const fn is_closing(&self) -> bool {
-        self.outgoing.is_closed() || self.incoming.is_closed()
-    }
 }
 
-impl Stage {
-    #[inline]
-    const fn is_closed(&self) -> bool {
-        matches!(self, Self::Borders(frames) if frames.is_closed())
-    }
-}
-
-/// What a frame that came in is.
+/// A frame that came in.
 enum Found {
     Foreign,
     /// The bytes fit one of our pongs as far as they go.
@@ -265,8 +247,8 @@ impl crate::io::Wire for Wire {
     }
 
     fn may_ping(&self) -> bool {
-        match (&self.outgoing, &self.incoming) {
-            (Stage::Borders(outgoing), Stage::Borders(incoming)) => {
+        match &self.phase {
+            Phase::Frames { outgoing, incoming } => {
                 outgoing.is_at_border() && !outgoing.is_closed() && !incoming.is_closed()
             }
             _ => false,
@@ -297,7 +279,7 @@ impl crate::io::Wire for Wire {
         let mut at = 0;
         while at < bytes.len() {
             let is_border =
-                matches!(&self.incoming, Stage::Borders(frames) if frames.is_at_border());
+                matches!(&self.phase, Phase::Frames { incoming, .. } if incoming.is_at_border());
             if is_border && bytes[at] == PONG && self.pings > 0 {
                 let found = match self.look(&bytes[at..]) {
                     Found::Foreign => None,
@@ -319,13 +301,56 @@ impl crate::io::Wire for Wire {
     }
 
     #[inline]
+    fn stage(&self) -> Stage {
+        match &self.phase {
+            Phase::Http(_) => Stage::Handshake,
+            Phase::Frames { outgoing, incoming } => {
+                if outgoing.is_closed() || incoming.is_closed() {
+                    Stage::Closing
+                } else {
+                    Stage::Open
+                }
+            }
+            Phase::Other => Stage::Foreign,
+        }
+    }
+
+    #[inline]
+    fn has_news(&self) -> bool {
+        !self.closing && self.stage() == Stage::Closing
+    }
+
+    #[inline]
     fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
-        if self.farewell || !self.is_closing() {
+        if self.closing || self.stage() != Stage::Closing {
             return None;
         }
-        self.farewell = true;
-        let passive = config.ping_when(PingWhen::Never).proof(Proof::AnyBytes);
-        let bound = config.detection_bound().unwrap_or_default();
-        Some(passive.silence(bound))
+        self.closing = true;
+        Some(config.unasked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::io::Wire as _;
+    use crate::keepalive::{PingWhen, Proof};
+
+    #[test]
+    fn closing_is_judged_by_the_bound_that_was_promised() {
+        let config = KeepaliveConfig::websocket().write_stall(Duration::ZERO);
+        let bound = config.detection_bound().unwrap().quiet;
+        for is_outgoing in [true, false] {
+            let mut wire = Wire::server().upgraded();
+            assert_eq!(wire.reconfigure(&config), None);
+            wire.follow(is_outgoing, &[0x88, 0]);
+            let closing = wire.reconfigure(&config).unwrap();
+            assert_eq!(closing.ping_when, PingWhen::Never);
+            assert_eq!(closing.proof, Proof::AnyBytes);
+            assert_eq!((closing.silence, closing.write_stall), (bound, bound));
+            assert_eq!(wire.reconfigure(&closing), None, "told once");
+        }
     }
 }

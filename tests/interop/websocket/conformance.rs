@@ -61,7 +61,7 @@ where
     match around {
         Around::Nothing | Around::KeepaliveStream => echo(ws).await,
         Around::PingPong => {
-            let frames = Frames::with_prefix(PREFIX).unwrap();
+            let frames = Frames::new().prefix(PREFIX).unwrap();
             echo(PingPong::new(ws, frames, CONFIG, Tokio).unwrap()).await;
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::{SinkExt, StreamExt};
 use liveness::flood::FloodLimit;
 use liveness::io::{Tracked, track};
-use liveness::websocket::{Frames, close_frame, farewell};
+use liveness::websocket::{Frames, farewell};
 use liveness::{Cause, Dead, Error, IdleConfig, KeepaliveConfig, PingPong, PingWhen, Proof, Tokio};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -162,10 +162,13 @@ async fn a_stopped_process_is_found_and_hears_why_when_it_goes_on() {
     peer.signal("STOP").await;
     let (dead, after) = verdict(&mut ws).await;
     assert_eq!(dead.cause, Cause::NoReply);
-    assert!(after <= ws.detection_bound().unwrap() + SLACK, "{after:?}");
-    let close = Message::Close(Some(close_frame(&dead)));
-    assert!(farewell(ws.get_mut(), close, Duration::from_secs(1), &Tokio).await);
-    peer.signal("CONT").await;
+    assert!(
+        after <= ws.detection_bound().map(|bound| bound.quiet).unwrap() + SLACK,
+        "{after:?}"
+    );
+    let last = farewell(ws, &dead, Duration::from_secs(10), &Tokio);
+    let (flushed, ()) = tokio::join!(last, peer.signal("CONT"));
+    assert!(flushed);
     let closed = peer.says("CLOSED").await;
     assert!(
         closed.starts_with("1011 no reply to 1 ping within 1s"),
@@ -206,10 +209,11 @@ async fn a_peer_that_answers_no_ping_is_dead_and_hears_why() {
     let (dead, after) = verdict(&mut ws).await;
     assert_eq!((dead.cause, dead.last_rtt), (Cause::NoReply, None));
     assert!(after >= Duration::from_millis(1000), "{after:?}");
-    assert!(after <= ws.detection_bound().unwrap() + SLACK, "{after:?}");
-    let close = Message::Close(Some(close_frame(&dead)));
-    assert!(farewell(ws.get_mut(), close, Duration::from_secs(1), &Tokio).await);
-    drop(ws);
+    assert!(
+        after <= ws.detection_bound().map(|bound| bound.quiet).unwrap() + SLACK,
+        "{after:?}"
+    );
+    assert!(farewell(ws, &dead, Duration::from_secs(1), &Tokio).await);
     let closed = peer.says("CLOSED").await;
     assert!(
         closed.starts_with("1011 no reply to 1 ping within 1s"),
@@ -287,7 +291,6 @@ async fn a_peer_that_stops_reading_is_a_write_stall() {
     };
     assert_eq!(dead.cause, Cause::WriteStalled);
     let start = Instant::now();
-    let close = Message::Close(Some(close_frame(&dead)));
-    assert!(!farewell(ws.get_mut(), close, Duration::from_millis(300), &Tokio).await);
+    assert!(!farewell(ws, &dead, Duration::from_millis(300), &Tokio).await);
     assert!(start.elapsed() < Duration::from_secs(1));
 }

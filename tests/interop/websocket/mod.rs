@@ -6,6 +6,8 @@ mod browser;
 mod conformance;
 mod dashboard;
 mod libraries;
+mod proxies;
+mod socket_io;
 
 use std::path::PathBuf;
 

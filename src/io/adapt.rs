@@ -1,4 +1,5 @@
-//! [`Transport`]: the socket below, by the traits of futures-io or of tokio-io.
+//! The socket below, by the traits of futures-io or of tokio-io: what a shell does with it is written
+//! once, over [`Source`] and [`Outlet`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,7 +8,7 @@ use std::task::{Context, Poll};
 use futures::io::{AsyncRead, AsyncWrite};
 
 /// Where read bytes go.
-pub(super) trait Room {
+pub(in crate::io) trait Room {
     fn is_full(&self) -> bool;
     fn filled(&self) -> usize;
     /// What was filled in from `mark` on.
@@ -18,7 +19,7 @@ pub(super) trait Room {
 }
 
 /// Reads from the socket below.
-pub(super) trait Source {
+pub(in crate::io) trait Source {
     type Room<'b>: Room;
     fn poll_read(
         &mut self,
@@ -29,7 +30,7 @@ pub(super) trait Source {
 }
 
 /// Writes to the socket below.
-pub(super) trait Outlet {
+pub(in crate::io) trait Outlet {
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
     fn poll_write_vectored(
         &mut self,
@@ -41,12 +42,12 @@ pub(super) trait Outlet {
 }
 
 /// A socket of futures-io.
-pub(super) struct Futures<'a, S>(pub(super) Pin<&'a mut S>);
+pub(in crate::io) struct Futures<'a, S>(pub(in crate::io) Pin<&'a mut S>);
 
 /// A slice and how far it is filled.
-pub(super) struct Slice<'b> {
-    pub(super) buf: &'b mut [u8],
-    pub(super) filled: usize,
+pub(in crate::io) struct Slice<'b> {
+    pub(in crate::io) buf: &'b mut [u8],
+    pub(in crate::io) filled: usize,
 }
 
 impl Room for Slice<'_> {
@@ -117,7 +118,7 @@ impl<S: AsyncWrite> Outlet for Futures<'_, S> {
 
 /// A socket of tokio-io.
 #[cfg(feature = "tokio")]
-pub(super) struct TokioIo<'a, S>(pub(super) Pin<&'a mut S>);
+pub(in crate::io) struct TokioIo<'a, S>(pub(in crate::io) Pin<&'a mut S>);
 
 #[cfg(feature = "tokio")]
 impl Room for tokio::io::ReadBuf<'_> {
