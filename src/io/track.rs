@@ -114,24 +114,11 @@ impl<S, R: Runtime> Tracked<S, R> {
     }
 
     /// The socket itself; what is read or written through it is not counted.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// socket.get_mut().set_position(1);
-    /// ```
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io
     }
 
     /// The socket itself, pinned.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// Pin::new(&mut socket).get_pin_mut().set_position(1);
-    /// ```
     pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
         self.project().io
     }

@@ -43,23 +43,9 @@ pub trait Protocol {
     type Message;
 
     /// The ping with the number `seq`.
-    ///
-    /// ```
-    /// # use liveness::{Protocol, Seq};
-    /// fn first_ping<P: Protocol>(protocol: &mut P) -> P::Message {
-    ///     protocol.ping(Seq::new(0))
-    /// }
-    /// ```
     fn ping(&mut self, seq: Seq) -> Self::Message;
 
     /// What a message that came in is.
-    ///
-    /// ```
-    /// # use liveness::{Inbound, Protocol};
-    /// fn is_data<P: Protocol>(protocol: &mut P, message: P::Message) -> bool {
-    ///     matches!(protocol.classify(message), Inbound::Data(_))
-    /// }
-    /// ```
     fn classify(&mut self, message: Self::Message) -> Inbound<Self::Message>;
 
     /// The last message to a peer that was found dead, which tells it why; `None`, the default, where

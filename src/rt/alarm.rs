@@ -47,11 +47,6 @@ pub struct Alarm<R: Runtime> {
 
 impl<R: Runtime> Alarm<R> {
     /// An alarm on the clock of `rt`. Its timer is made by the first poll that needs one.
-    ///
-    /// ```
-    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// # drop(alarm);
-    /// ```
     #[must_use]
     pub fn new(rt: R) -> Self {
         let bell = Arc::new(Bell {
@@ -68,13 +63,6 @@ impl<R: Runtime> Alarm<R> {
     }
 
     /// The runtime it goes by.
-    ///
-    /// ```
-    /// use liveness::rt::Runtime;
-    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// let now = alarm.runtime().now();
-    /// # let _ = now;
-    /// ```
     #[must_use]
     pub const fn runtime(&self) -> &R {
         &self.rt

@@ -58,27 +58,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     type Timer: Timer;
 
     /// A timer that expires at `at`, or at once when that has passed.
-    ///
-    /// ```
-    /// # use std::pin::pin;
-    /// # use std::time::Duration;
-    /// # use liveness::rt::{Runtime, Timer};
-    /// # async fn sleep<R: Runtime>(rt: R) {
-    /// let timer = rt.timer(rt.now() + Duration::from_secs(1));
-    /// let mut timer = pin!(timer);
-    /// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
-    /// # }
-    /// ```
     fn timer(&self, at: Instant) -> Self::Timer;
 
     /// The time by this runtime's clock.
-    ///
-    /// ```
-    /// # use liveness::rt::Runtime;
-    /// fn lap<R: Runtime>(rt: &R, since: std::time::Instant) -> std::time::Duration {
-    ///     rt.now().saturating_duration_since(since)
-    /// }
-    /// ```
     fn now(&self) -> Instant;
 
     /// A number from which one connection's [jitter](crate::Jitter) is drawn, another one at each
@@ -121,27 +103,10 @@ pub(crate) const BUDGET: u32 = 32;
 /// ```
 pub trait Timer: Send {
     /// Sets the timer to expire at `at` instead.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use std::time::Instant;
-    /// # use liveness::rt::Timer;
-    /// fn postpone<T: Timer>(timer: Pin<&mut T>, to: Instant) {
-    ///     timer.reset(to);
-    /// }
-    /// ```
     fn reset(self: Pin<&mut Self>, at: Instant);
 
     /// Ready once the timer has expired.
     ///
     /// Cancel safe: polling is all there is.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use liveness::rt::Timer;
-    /// async fn expired<T: Timer>(mut timer: Pin<&mut T>) {
-    ///     std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await
-    /// }
-    /// ```
     fn poll_expired(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 }
