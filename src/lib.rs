@@ -103,6 +103,7 @@
 
 // Floor by floor: a module uses those above it in this list and none below (`tests/floors.rs`).
 // The ground: data, numbers, text.
+mod sync;
 mod time;
 mod seq;
 mod error;

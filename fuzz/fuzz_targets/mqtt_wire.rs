@@ -72,7 +72,10 @@ fn sort(wire: &mut Wire, held: &mut Vec<u8>, read: &mut Vec<u8>) -> u64 {
                 assert!((1..=held.len()).contains(&count), "progress");
                 read.extend(held.drain(..count));
             }
-            Incoming::Pong { len, answers: Answers::Oldest } => {
+            Incoming::Pong {
+                len,
+                answers: Answers::Oldest,
+            } => {
                 assert_eq!(held.drain(..len).collect::<Vec<_>>(), PINGRESP);
                 answered += 1;
             }

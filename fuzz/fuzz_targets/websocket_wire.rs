@@ -7,9 +7,9 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use liveness::{Answers, Seq};
 use liveness::io::{Incoming, Wire as _};
 use liveness::websocket::Wire;
+use liveness::{Answers, Seq};
 
 /// The longest pong of ours, less its last byte.
 const MOST_HELD: usize = 25;

@@ -6,11 +6,11 @@
 //! timer fires, whether anything moved and when.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::dating::CREDIT;
 use crate::rt::{Bell, Runtime};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 /// Set in place of a date by an operation that did not ask the clock.
 const UNDATED: u64 = u64::MAX;
@@ -222,8 +222,10 @@ impl<R: Runtime> Notes<R> {
         if waiting {
             self.note(Direction::Wait, 1);
         }
-        record.waiting.store(waiting, Ordering::SeqCst);
-        if waiting && record.held.load(Ordering::SeqCst) {
+        record.waiting.store(waiting, Ordering::Relaxed);
+        // Against the one in `is_awaited`: at least one of the two sees what the other has stored.
+        fence(Ordering::SeqCst);
+        if waiting && record.held.load(Ordering::Relaxed) {
             self.ring();
         }
     }
@@ -313,9 +315,10 @@ impl Watch {
         if !record.hold.load(Ordering::Relaxed) {
             return true;
         }
-        record.held.store(true, Ordering::SeqCst);
-        let waiting = record.waiting.load(Ordering::SeqCst);
-        record.held.store(!waiting, Ordering::SeqCst);
+        record.held.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let waiting = record.waiting.load(Ordering::Relaxed);
+        record.held.store(!waiting, Ordering::Relaxed);
         waiting
     }
 }

@@ -20,6 +20,8 @@ mod dating;
 mod end;
 mod handle;
 mod machine;
+#[cfg(all(test, liveness_loom))]
+mod models;
 mod pinger;
 mod quiet;
 mod tasks;

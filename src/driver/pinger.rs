@@ -402,6 +402,11 @@ impl<R: Runtime, X> Pinger<R, X> {
             let driver = &mut self.driver;
             let event = self.tasks.poll(half, cx, |cx| driver.poll_due(seen, cx));
             self.teller.on_heard(&self.driver.machine);
+            // Asked again, now that the bell is listened to: what was wished for since the first time
+            // may have rung for nobody.
+            if event.is_pending() && self.grant_wishes() {
+                continue;
+            }
             let event = ready!(event);
             match event {
                 KeepaliveEvent::Ping(_) if self.closing => {}
@@ -442,9 +447,11 @@ impl<R: Runtime, X> Pinger<R, X> {
         }
     }
 
-    /// What was asked for through a handle is done by the poll that its bell brings.
-    fn grant_wishes(&mut self) {
+    /// What was asked for through a handle is done by the poll that its bell brings. Whether anything
+    /// was.
+    fn grant_wishes(&mut self) -> bool {
         let wishes = self.teller.wishes();
+        let any = wishes.probe || wishes.config.is_some();
         if wishes.probe {
             self.probe_now();
         }
@@ -452,6 +459,7 @@ impl<R: Runtime, X> Pinger<R, X> {
             // Refused only for what the handle refused.
             let _ = self.set_config(config);
         }
+        any
     }
 
     /// A write that was cancelled is offered by nobody any more. If the transport would take it, it is

@@ -4,9 +4,10 @@
 //! one waker a direction. Reading may have to write (an answer to a ping), so each direction can be
 //! waiting for either: both are woken, and the one that has nothing to do goes back to sleep.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Which half polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
@@ -309,6 +310,13 @@ impl<R: Runtime> IdleEvents<R> {
     /// read that waits already is not seen.
     pub fn hold_while_unread(self, hold: bool) -> Self {
         self.driver.notes.watch.set_hold(hold);
+        self
+    }
+
+    /// The longest that reader idleness is [held](Self::hold_while_unread); from then on its period runs
+    /// again, until somebody waits for input. Default 15 min; zero for any time.
+    pub fn hold_at_most(mut self, limit: Duration) -> Self {
+        self.driver.machine.set_hold_limit(limit);
         self
     }
 

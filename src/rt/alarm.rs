@@ -7,14 +7,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use futures::task::AtomicWaker;
-
 use super::{Runtime, Timer};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 
 /// How often a timer may fire early in one poll before the executor gets its turn.
 const EARLY_FIRES: u32 = 4;
@@ -58,7 +56,7 @@ impl<R: Runtime> Alarm<R> {
     pub fn new(rt: R) -> Self {
         let bell = Arc::new(Bell {
             rung: AtomicBool::new(false),
-            task: AtomicWaker::new(),
+            task: Mutex::new(None),
         });
         Self {
             rt,
@@ -166,8 +164,11 @@ impl<R: Runtime> Alarm<R> {
 
     fn listen_anew(&mut self, waker: &Waker) {
         let rung = self.bell.rung.swap(false, Ordering::SeqCst);
-        self.bell.task.register(waker);
-        self.listener = Some(waker.clone());
+        let known = self.listener.as_ref();
+        if !known.is_some_and(|known| known.will_wake(waker)) {
+            self.bell.set_task(Some(waker.clone()));
+            self.listener = Some(waker.clone());
+        }
         // A ring up to here may have woken an earlier task, or none. The flag stays up for the next
         // poll; for this one it is enough not to trust the timer.
         if rung || self.has_rung() {
@@ -195,7 +196,7 @@ impl<R: Runtime> Alarm<R> {
 /// Whoever still holds the bell need not hold the task as well.
 impl<R: Runtime> Drop for Alarm<R> {
     fn drop(&mut self) {
-        drop(self.bell.task.take());
+        self.bell.set_task(None);
     }
 }
 
@@ -214,13 +215,29 @@ impl<R: Runtime> fmt::Debug for Alarm<R> {
 #[derive(Debug)]
 pub(crate) struct Bell {
     rung: AtomicBool,
-    task: AtomicWaker,
+    /// Kept when it is woken, so a task that is known never has to be put in again. Not an
+    /// `AtomicWaker`: that drops a waker which comes while another is woken, and tells nobody.
+    task: Mutex<Option<Waker>>,
 }
 
 impl Bell {
     pub(crate) fn ring(&self) {
-        self.rung.store(true, Ordering::SeqCst);
-        self.task.wake();
+        self.rung.swap(true, Ordering::SeqCst);
+        // Woken outside the lock, dropped outside of it too: both run foreign code.
+        let task = self.task().clone();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    fn set_task(&self, task: Option<Waker>) {
+        let before = std::mem::replace(&mut *self.task(), task);
+        drop(before);
+    }
+
+    /// The task; a panic under the lock leaves it whole.
+    fn task(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,6 +5,8 @@
 //! thread and a condition variable.
 
 mod alarm;
+#[cfg(all(test, liveness_loom))]
+pub(crate) mod models;
 #[cfg(feature = "smol")]
 mod smol;
 #[cfg(feature = "tokio")]

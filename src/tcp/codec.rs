@@ -7,7 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{Frame, TooLarge};
 use crate::error::DecodeError;
-use crate::heartbeat::Payload;
+use crate::message::Payload;
 use crate::seq::Seq;
 
 const MAGIC: u8 = 0xBE;

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{Frame, FrameError, TcpCodec};
-use crate::heartbeat::Payload;
+use crate::message::Payload;
 
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]

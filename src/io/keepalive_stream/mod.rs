@@ -34,8 +34,8 @@ use state::State;
 /// traits of futures-io and, with feature `tokio`, of tokio-io.
 ///
 /// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a [`Dead`]
-///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write
-///   after it fails in the same way.
+///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write after it fails
+///   in the same way.
 /// * **Read it.** A waiting read is what asks and judges: with nobody reading, no silence is held
 ///   against the peer. Input is taken in before the time is looked at. A writer that waits is told of
 ///   a [write stall](KeepaliveConfig::write_stall) also when nobody reads.
