@@ -73,6 +73,7 @@ mod keepalive;
 mod looks;
 mod machine;
 mod measures;
+mod out;
 
 use std::sync::LazyLock;
 use std::time::Instant;
