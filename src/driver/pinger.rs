@@ -292,6 +292,9 @@ impl<R: Runtime, X> Pinger<R, X> {
     pub(crate) fn on_ping_taken(&mut self, half: Half, seq: Seq) {
         let now = self.driver.now();
         self.driver.machine.on_ping_taken(seq, now);
+        if let Some(bytes) = self.below.queue() {
+            self.driver.machine.on_send_queue(bytes, now);
+        }
         self.on_progress(now);
         metrics::ping_sent(seq);
         self.hurry(Some(half));

@@ -106,6 +106,10 @@ pub(super) struct Facts {
 /// own accord (`tcp_wmem`, 4 MiB).
 const SEND_BUFFER: u32 = 4 << 20;
 
+/// A send queue of more bytes than that stands before a ping as a full socket does; a shorter one is
+/// gone soon on any path that is alive.
+const DEEP: u64 = 128 * 1024;
+
 impl Question {
     fn is_out(&mut self, now: Nanos) {
         if !self.sure {
@@ -217,11 +221,16 @@ impl Facts {
     pub(super) fn on_send_queue(&mut self, bytes: u64, now: Nanos) {
         if bytes == 0 {
             self.full_at = Nanos::MAX;
+        } else if bytes > DEEP {
+            self.full_at = now;
         }
-        if let Some(question) = self.question_mut() {
-            if bytes <= u64::from(question.after) {
-                question.is_out(now);
-            }
+        let Some(question) = self.question_mut() else {
+            return;
+        };
+        if bytes <= u64::from(question.after) {
+            question.is_out(now);
+        } else if bytes > DEEP && !question.sure {
+            question.out = Nanos::MAX;
         }
     }
 

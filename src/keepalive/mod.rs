@@ -311,7 +311,8 @@ impl Keepalive {
         self.patience = self.looks();
     }
 
-    /// So many bytes stand in the send buffer at `now`, by the kernel's own word (`TIOCOUTQ`).
+    /// So many bytes stand in the send buffer at `now`, by the kernel's own word (`TIOCOUTQ`). More
+    /// than 128 KiB stand before a ping as a full transport does.
     pub fn on_send_queue(&mut self, bytes: u64, now: Instant) {
         let now = self.facts.moved(now);
         self.facts.on_send_queue(bytes, now);

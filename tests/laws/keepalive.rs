@@ -57,7 +57,7 @@ pub(crate) fn op(number: u16) -> Op {
 #[derive(Clone)]
 pub(crate) struct Asking {
     pub(crate) keepalive: Keepalive,
-    last: Option<Seq>,
+    pub(crate) last: Option<Seq>,
     /// It is not flushed, and no pong has shown that it is.
     unflushed: bool,
     /// The same, but a pong without a number may have shown it.
@@ -75,6 +75,14 @@ impl Asking {
             last: None,
             unflushed: false,
             perhaps_unflushed: false,
+        }
+    }
+
+    /// The last ping is taken, and not flushed.
+    pub(crate) fn take(&mut self, now: Instant) {
+        if let Some(seq) = self.last {
+            self.keepalive.on_ping_taken(seq, now);
+            (self.unflushed, self.perhaps_unflushed) = (false, false);
         }
     }
 

@@ -74,6 +74,7 @@ mod keepalive;
 mod looks;
 mod machine;
 mod measures;
+mod out;
 
 use std::sync::LazyLock;
 use std::time::Instant;
