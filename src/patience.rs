@@ -12,6 +12,7 @@
 //! | asked | drained, the first in a row | asks for a second look |
 //! | asked | drained, the second in a row | judges |
 //! | asked | more input | waits for the limit, from the first report on |
+//! | asked twice | more input | waits for the next report: there is more to read |
 //! | the limit is over | | asks for the second look, if there was none |
 //! | the limit is over | any | judges: we have read for as long as an answer may take |
 //!
@@ -70,8 +71,8 @@ impl Patience {
         }
     }
 
-    /// All input that has arrived was reported. `limit` is that of the silence that waits, if one
-    /// does.
+    /// All input that has arrived was reported. `limit` is the shortest of the silences that are due,
+    /// if any is.
     pub(crate) fn on_drained(&mut self, now: Nanos, limit: u64) {
         self.drained_at = mark(now);
         if self.is_looking() {
@@ -120,9 +121,15 @@ impl Patience {
 
     /// What is to be done at `now` about a silence of `limit` that was due at `due`.
     pub(crate) fn step(&self, due: Nanos, limit: u64, now: Nanos) -> Step {
-        if now < due {
-            return Step::Wait(due);
+        match self.step_when_due(limit, now.max(due)) {
+            Step::Wait(until) => Step::Wait(until.max(due)),
+            _ if now < due => Step::Wait(due),
+            step => step,
         }
+    }
+
+    /// The same for one that is due by now.
+    fn step_when_due(&self, limit: u64, now: Nanos) -> Step {
         if !self.wary || self.drained >= 2 || (self.spent == Spent::Yes && self.asked > 1) {
             return Step::Judge;
         }
@@ -137,8 +144,9 @@ impl Patience {
         match (self.asked, self.drained) {
             (1, _) if is_over => Step::Look,
             (_, 1) if is_over => Step::Judge,
-            _ if is_over => Step::Wait(Nanos::MAX),
-            _ => Step::Wait(over),
+            (1, _) | (_, 1) => Step::Wait(over),
+            // Who found more in the second look reads on, and reports again.
+            _ => Step::Wait(Nanos::MAX),
         }
     }
 
@@ -253,7 +261,7 @@ mod tests {
         let mut silence = Silence::wary();
         assert_eq!(silence.step(100), Step::Look);
         assert_eq!(silence.drained(101).step(101), Step::Look);
-        assert_eq!(silence.more(102).step(102), Step::Wait(at(111)));
+        assert_eq!(silence.more(102).step(102), Step::Wait(Nanos::MAX));
         assert_eq!(silence.drained(103).step(103), Step::Wait(at(111)));
         // Nothing has come since: the limit is over, and all was looked at.
         assert_eq!(silence.step(111), Step::Judge);

@@ -15,6 +15,7 @@
 //! Pings, stalls and all else that is due need no look. `driver::tests` has a test a row.
 
 mod activity;
+mod below;
 mod dating;
 mod end;
 mod handle;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 
 pub use activity::Activity;
 pub(crate) use activity::{Direction, Notes, record};
+pub(crate) use below::Below;
 pub(crate) use dating::{Dated, Dates, Dating, tick_of};
 pub(crate) use end::End;
 pub(crate) use handle::Teller;

@@ -17,7 +17,7 @@ use super::{Boundary, KeepaliveConfig, ReplyTimeout};
 /// let bound = KeepaliveConfig::new().detection_bound().unwrap();
 /// assert_eq!(bound.quiet, seconds(20 + 2 * 10));
 /// assert_eq!(bound.undrained, seconds(20 + 2 * 10 + 10));
-/// assert_eq!(bound.uploading, Some(seconds(20 + 2 * (90 + 10))));
+/// assert_eq!(bound.uploading, Some(seconds(20 + 2 * (30 + 90 + 10))));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -27,7 +27,8 @@ pub struct Bound {
     pub quiet: Duration,
     /// Bytes keep arriving that prove nothing, so nobody can tell whether an answer is behind them.
     pub undrained: Duration,
-    /// Our own bytes stand before the pings. `None` where no limit is set to that:
+    /// Our own bytes stand before the pings, which the transport refuses for up to a write stall and
+    /// then holds for up to the upload wait. `None` where no limit is set to that:
     /// [`upload_wait`](KeepaliveConfig::upload_wait()) or
     /// [`write_stall`](KeepaliveConfig::write_stall()) is off, and so is
     /// [`silence`](KeepaliveConfig::silence()).
@@ -58,14 +59,11 @@ impl KeepaliveConfig {
         let times = self.max_unanswered;
         let asks = self.checks_peer() && !reply.is_zero();
         let asked = self.interval.saturating_add(reply.saturating_mul(times));
-        let slow = asked.saturating_add(wait.saturating_mul(times));
-        let stuck = self.interval.saturating_add(self.write_stall);
+        // Each ping may be refused for almost a whole stall before it is taken.
+        let leaving = self.write_stall.saturating_add(wait);
+        let slow = asked.saturating_add(leaving.saturating_mul(times));
         let limited = !wait.is_zero() && !self.write_stall.is_zero();
-        let uploading = if limited {
-            Some(longer(slow, stuck))
-        } else {
-            None
-        };
+        let uploading = if limited { Some(slow) } else { None };
         let asked = Bound {
             quiet: asked,
             undrained: asked.saturating_add(reply),
@@ -76,15 +74,15 @@ impl KeepaliveConfig {
         };
         let silent = Bound {
             quiet: silence,
-            undrained: silence.saturating_add(self.silence),
+            undrained: silence.saturating_add(silence),
             uploading: Some(silence),
         };
         if !asks {
             return Some(silent);
         }
         // The silence waits for the answer to a ping that left late.
-        let patient = self.interval.saturating_add(wait).saturating_add(reply);
-        let patient = if self.forgive_stall && !wait.is_zero() {
+        let patient = self.interval.saturating_add(leaving).saturating_add(reply);
+        let patient = if self.forgive_stall && limited {
             Some(longer(silence, patient))
         } else if self.forgive_stall {
             None

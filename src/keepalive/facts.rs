@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::limits::Limits;
 use super::{Cause, PingWhen, Proof, StallWhen};
 use crate::grace::Window;
-use crate::time::Nanos;
+use crate::time::{Nanos, Newest};
 
 /// What can fall due. [`Keepalive::next_due`](super::Keepalive::next_due) tells which comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ enum Standing {
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     base: Instant,
-    newest: Instant,
+    newest: Newest,
     /// The last byte from the peer.
     received_at: Instant,
     /// The last byte to the peer.
@@ -119,7 +119,7 @@ impl Facts {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
             base: now,
-            newest: now,
+            newest: Newest::new(now),
             received_at: now,
             sent_at: Nanos::ZERO,
             answered_at: Nanos::ZERO,
@@ -138,10 +138,7 @@ impl Facts {
 
     #[inline]
     pub(super) fn advance(&mut self, now: Instant) -> Instant {
-        if now > self.newest {
-            self.newest = now;
-        }
-        self.newest
+        self.newest.advance(now)
     }
 
     /// The same, counted from the base.
@@ -155,7 +152,7 @@ impl Facts {
     }
 
     pub(super) fn newest_counted(&self) -> Nanos {
-        self.count(self.newest)
+        self.count(self.newest.now())
     }
 
     /// How long nothing has come from the peer.
@@ -330,11 +327,15 @@ impl Facts {
         }
     }
 
+    /// Whether life was proved since misses were last [cleared](Self::clear).
+    pub(super) fn is_proved_anew(&self, limits: &Limits) -> bool {
+        self.proved(limits) > self.cleared_at
+    }
+
     /// Forgets misses, forgiveness and the open question once life was proved after them.
     pub(super) fn clear(&mut self, limits: &Limits) {
-        let proved = self.proved(limits);
-        if proved > self.cleared_at {
-            self.cleared_at = proved;
+        if self.is_proved_anew(limits) {
+            self.cleared_at = self.proved(limits);
             self.unanswered = 0;
             self.life.renew();
         }
@@ -345,13 +346,19 @@ impl Facts {
 
     /// Whether pings were missed since life was last proved.
     fn has_missed(&self, limits: &Limits) -> bool {
-        self.unanswered > 0 && self.proved(limits) <= self.cleared_at
+        self.unanswered > 0 && !self.is_proved_anew(limits)
     }
 
     /// The question, unless life was proved since it was asked.
     pub(super) fn open_question(&self, limits: &Limits) -> Option<&Question> {
         let question = self.question()?;
         (self.proved(limits) < question.taken).then_some(question)
+    }
+
+    /// Whether a ping was taken, and no flush, byte or word of the kernel shows that it is out.
+    pub(super) fn awaits_departure(&self, limits: &Limits) -> bool {
+        let question = self.open_question(limits);
+        question.is_some_and(|question| !question.out.is_ever())
     }
 
     pub(super) const fn has_question(&self) -> bool {
@@ -406,18 +413,15 @@ impl Facts {
 
     /// Since when the ping is out, by any evidence.
     fn out_at(&self, question: &Question, limits: &Limits) -> Nanos {
-        if question.out.is_ever() {
-            return question.out;
-        }
         let Some(wait) = limits.upload_wait() else {
-            return Nanos::MAX;
+            return question.out;
         };
         // What stood in the buffer when it was last full has left by then, if anything has.
-        let since = match question.flushed {
+        let since = match question.flushed && !question.out.is_ever() {
             true => question.taken.min(self.full_at),
             false => question.taken,
         };
-        since.plus(wait)
+        question.out.min(since.plus(wait))
     }
 
     /// When a ping is due; `asked` is when the last one left.
@@ -431,7 +435,7 @@ impl Facts {
             return None;
         }
         if self.probe {
-            return Some(self.count(self.newest));
+            return Some(self.count(self.newest.now()));
         }
         let when = limits.pings()?;
         let heard = || self.proved(limits).max(asked).max(self.life.since());

@@ -216,7 +216,8 @@ impl Keepalive {
     /// All input that has arrived by `now` was reported.
     pub fn on_drained(&mut self, now: Instant) {
         let now = self.facts.moved(now);
-        let limit = self.limit_of_silence();
+        self.clear();
+        let limit = self.limit_of_silence(now);
         self.patience.on_drained(now, limit);
     }
 
@@ -225,14 +226,15 @@ impl Keepalive {
     /// that falls due asks for a [look](KeepaliveEvent::Look).
     pub fn on_more_input(&mut self, now: Instant) {
         let now = self.facts.moved(now);
-        let limit = self.limit_of_silence();
+        self.clear();
+        let limit = self.limit_of_silence(now);
         self.patience.on_more_input(now, limit);
     }
 
     /// Whether a [look](KeepaliveEvent::Look) was asked for and is not answered in full.
     #[must_use]
-    pub const fn is_looking(&self) -> bool {
-        self.patience.is_looking()
+    pub fn is_looking(&self) -> bool {
+        self.looks().is_looking()
     }
 
     // Facts about what went out.
@@ -262,6 +264,7 @@ impl Keepalive {
     pub fn on_write_blocked(&mut self, now: Instant) {
         let now = self.facts.moved(now);
         self.facts.on_blocked(now);
+        self.patience = self.looks();
     }
 
     /// The bytes that were [offered](Self::on_write_blocked) are not wanted any more: a write was
@@ -298,12 +301,14 @@ impl Keepalive {
             self.pings.on_sent(seq, now);
         }
         self.facts.on_flushed(&self.limits, now);
+        self.patience = self.looks();
     }
 
     fn on_taken(&mut self, now: Nanos) {
         self.pings.on_sent(self.pings.last(), now);
         let limit = self.limits.reply(&self.rtt);
         self.facts.on_taken(&self.limits, limit, now);
+        self.patience = self.looks();
     }
 
     /// So many bytes stand in the send buffer at `now`, by the kernel's own word (`TIOCOUTQ`).
@@ -321,6 +326,12 @@ impl Keepalive {
     #[inline]
     pub(crate) const fn counts_bytes(&self) -> bool {
         self.facts.counts_bytes()
+    }
+
+    /// Whether a ping was taken, and nothing but time can show yet that it is
+    /// [out](Self#when-a-ping-is-out).
+    pub(crate) fn awaits_departure(&self) -> bool {
+        self.facts.awaits_departure(&self.limits)
     }
 
     // Wishes.
@@ -344,21 +355,23 @@ impl Keepalive {
     pub fn pause(&mut self, now: Instant) {
         let now = self.facts.moved(now);
         self.gap.advance(now);
-        self.facts.clear(&self.limits);
+        self.clear();
         // What this side was late for before the pause would look on time after it.
         let overdue = self.silences().find(|due| due.at <= now);
         if let Some(due) = overdue.filter(|_| self.limits.forgives()) {
             self.forgive(due, now);
         }
         self.facts.pause(now);
+        self.patience = self.looks();
     }
 
     /// Ends a [pause](Self::pause), by whose length all limits of the peer have moved.
     pub fn resume(&mut self, now: Instant) {
         let now = self.facts.moved(now);
         self.gap.advance(now);
-        self.facts.clear(&self.limits);
+        self.clear();
         self.facts.resume(&self.limits, now);
+        self.patience = self.looks();
     }
 
     /// Changes the interval of a running connection, as MQTT 5's Server Keep Alive and Nacos'
@@ -382,7 +395,7 @@ impl Keepalive {
     pub fn set_config(&mut self, config: KeepaliveConfig, now: Instant) -> Result<(), ConfigError> {
         config.validate()?;
         let now = self.facts.moved(now);
-        self.facts.clear(&self.limits);
+        self.clear();
         let was_due = self.is_any_due(now);
         let begins = self.config().detection_bound().is_none();
         self.limits = Limits::new(&config);
@@ -396,6 +409,7 @@ impl Keepalive {
                 self.facts.await_reply_from(now);
             }
         }
+        self.patience = self.looks();
         Ok(())
     }
 
@@ -436,16 +450,14 @@ impl Keepalive {
             return None;
         }
         self.gap.advance(now);
-        self.facts.clear(&self.limits);
+        self.clear();
         while let Some(due) = self.verdict_due().filter(|due| due.at <= now) {
             let event = self.judge(due, now);
             if event.is_some() {
                 return event;
             }
         }
-        if self.patience.is_looking() && self.silences().all(|due| due.at > now) {
-            self.patience.reset();
-        }
+        self.patience = self.looks();
         let asks = self.ask_due().is_some_and(|at| at <= now);
         asks.then(|| self.issue(now))
     }
@@ -485,6 +497,25 @@ impl Keepalive {
 
     // What follows from it.
 
+    /// Forgets what was held against the peer before its last proof of life.
+    fn clear(&mut self) {
+        self.patience = self.looks();
+        self.facts.clear(&self.limits);
+    }
+
+    /// The looks at a silence that is due; one that a proof of life or anything else has moved is none.
+    fn looks(&self) -> Patience {
+        let mut looks = self.patience;
+        if looks.is_looking() {
+            let now = self.facts.newest_counted();
+            let is_due = self.silences().any(|due| due.at <= now);
+            if !is_due || self.facts.is_proved_anew(&self.limits) {
+                looks.reset();
+            }
+        }
+        looks
+    }
+
     fn ask_due(&self) -> Option<Nanos> {
         let interval = || self.limits.interval_before(self.seed, self.pings.issued());
         self.facts
@@ -511,18 +542,19 @@ impl Keepalive {
         reply.into_iter().chain(silence)
     }
 
-    /// The limit of the silence that is due first.
-    fn limit_of_silence(&self) -> u64 {
-        let due = self.silences().min_by_key(|due| due.at);
-        due.map_or(u64::MAX, |due| due.limit)
+    /// The shortest limit of the silences that are due.
+    fn limit_of_silence(&self, now: Nanos) -> u64 {
+        let due = self.silences().filter(|due| due.at <= now);
+        due.map(|due| due.limit).min().unwrap_or(u64::MAX)
     }
 
     /// What is judged next, and when.
     fn verdict_due(&self) -> Option<Due> {
         let (facts, limits) = (&self.facts, &self.limits);
         let now = facts.newest_counted();
+        let looks = self.looks();
         let looked = self.silences().filter_map(|due| {
-            let at = match self.patience.step(due.at, due.limit, now) {
+            let at = match looks.step(due.at, due.limit, now) {
                 Step::Wait(at) => at,
                 Step::Look | Step::Judge => due.at,
             };

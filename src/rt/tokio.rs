@@ -57,6 +57,11 @@ impl Runtime for Tokio {
     fn now(&self) -> Instant {
         tokio::time::Instant::now().into_std()
     }
+
+    /// A task without budget sees no input, whatever its sockets hold.
+    fn may_hide_input(&self) -> bool {
+        !tokio::task::coop::has_budget_remaining()
+    }
 }
 
 impl Timer for TokioTimer {

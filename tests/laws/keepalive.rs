@@ -1,9 +1,9 @@
-//! `Keepalive`: laws 1 to 5 on any sequence of calls, and the promises about a peer (P1 to P8, laws 7
-//! to 9) on connections in simulated time.
+//! `Keepalive`: laws 1 to 5 on any sequence of calls, and the promises about a peer (laws 7 to 9) on
+//! connections in simulated time.
 
 use std::time::{Duration, Instant};
 
-use liveness::{Answers, Cause, Keepalive, KeepaliveEvent, PingWhen, Proof, Seq};
+use liveness::{Answers, Cause, Keepalive, KeepaliveConfig, KeepaliveEvent, PingWhen, Proof, Seq};
 use proptest::prelude::*;
 
 use crate::config::{Setup, ms, setups};
@@ -12,7 +12,7 @@ use crate::machine::{self, Machine, Step, script};
 use crate::{origin, runs};
 
 #[derive(Debug, Clone, Copy)]
-enum Op {
+pub(crate) enum Op {
     Nothing,
     Receive,
     Send,
@@ -32,7 +32,7 @@ enum Op {
     Forgive(bool),
 }
 
-fn op(number: u16) -> Op {
+pub(crate) fn op(number: u16) -> Op {
     let rest = u64::from(number / 32);
     match number % 32 {
         0..=3 => Op::Nothing,
@@ -55,8 +55,8 @@ fn op(number: u16) -> Op {
 
 /// A `Keepalive` and the last ping that it asked for.
 #[derive(Clone)]
-struct Asking {
-    keepalive: Keepalive,
+pub(crate) struct Asking {
+    pub(crate) keepalive: Keepalive,
     last: Option<Seq>,
     /// It is not flushed, and no pong has shown that it is.
     unflushed: bool,
@@ -66,8 +66,12 @@ struct Asking {
 
 impl Asking {
     fn new(setup: &Setup, now: Instant) -> Self {
+        Self::with(setup.config(), now)
+    }
+
+    pub(crate) fn with(config: KeepaliveConfig, now: Instant) -> Self {
         Self {
-            keepalive: Keepalive::new(setup.config(), 0, now).expect("an accepted configuration"),
+            keepalive: Keepalive::new(config, 0, now).expect("an accepted configuration"),
             last: None,
             unflushed: false,
             perhaps_unflushed: false,
@@ -334,7 +338,7 @@ fn longest_gap(times: &[u64], end: u64) -> u64 {
 proptest! {
     #![proptest_config(runs(2_000))]
 
-    /// P2, laws 7 and 8: whatever peer and application do, from the last proof of life to the verdict
+    /// Laws 7 and 8: whatever peer and application do, from the last proof of life to the verdict
     /// it takes no longer than the bound, and no less than the limit that ran out.
     #[test]
     fn law_8_dead_within_the_bound(setup in setups(), scenario in worlds()) {
@@ -364,10 +368,10 @@ proptest! {
         prop_assert_eq!(nanos(dead.silent_for), at - received);
     }
 
-    /// P1: a peer that answers each ping in time is never dead, and nor is one that is not asked and
+    /// No false alarm: a peer that answers each ping in time is never dead, and nor is one that is not asked and
     /// speaks before the silence limit.
     #[test]
-    fn p1_no_false_alarm(
+    fn no_false_alarm(
         setup in setups(),
         delays in gaps(60_000, 6),
         flushes in gaps(500, 4),
@@ -399,10 +403,10 @@ proptest! {
         prop_assert_eq!(record.dead, None);
     }
 
-    /// P1 in its plainest form: while every gap in what is read is shorter than the reply timeout and
+    /// The same in its plainest form: while every gap in what is read is shorter than the reply timeout and
     /// the silence limit, there is no verdict, even if no ping is ever answered.
     #[test]
-    fn p1_any_bytes_are_life(setup in setups(), scenario in worlds()) {
+    fn any_bytes_are_life(setup in setups(), scenario in worlds()) {
         let limits = [setup.least_reply(), setup.silence];
         let shortest = limits.into_iter().filter(|limit| *limit > 0).min().unwrap_or(100);
         prop_assume!(setup.proof == Proof::AnyBytes);
@@ -416,10 +420,10 @@ proptest! {
         prop_assert_eq!(run(setup.config(), &scenario).dead, None);
     }
 
-    /// P3, and the second half of law 9: who has promised to be heard sends something each interval,
+    /// The second half of law 9: who has promised to be heard sends something each interval,
     /// whatever is received or written, whether answers are awaited or reading is paused.
     #[test]
-    fn p3_duty(setup in setups(), scenario in worlds(), pauses in gaps(100_000, 4)) {
+    fn the_promise_to_be_heard_is_kept(setup in setups(), scenario in worlds(), pauses in gaps(100_000, 4)) {
         prop_assume!(setup.is_heard());
         let pauses: Vec<_> = pauses.iter().map(|&at| (at * 3, at)).collect();
         let overlap = pauses.windows(2).any(|pair| pair[1].0 < pair[0].0 + pair[0].1);
@@ -431,10 +435,10 @@ proptest! {
         prop_assert!(gap <= setup.interval * MILLI, "{gap} ns without a byte sent");
     }
 
-    /// P4: one question at a time. A ping follows another only after the whole reply timeout, or
+    /// No bursts. A ping follows another only after the whole reply timeout, or
     /// after a whole interval; never in a burst, whatever the stalls.
     #[test]
-    fn p4_no_bursts(setup in setups(), scenario in worlds(), stalls in gaps(150_000, 3)) {
+    fn pings_come_in_no_bursts(setup in setups(), scenario in worlds(), stalls in gaps(150_000, 3)) {
         // With strikes and a duty that is more frequent than the strikes the two may meet.
         prop_assume!(!setup.is_heard() || ms(setup.reply.1) <= setup.least_interval());
         let mut at = 0;
@@ -458,10 +462,10 @@ proptest! {
         }
     }
 
-    /// P4, the other side: while an answer is awaited, a peer that is merely being checked is not
+    /// One question at a time: while an answer is awaited, a peer that is merely being checked is not
     /// asked again.
     #[test]
-    fn p4_one_question(setup in setups(), scenario in worlds()) {
+    fn one_question_at_a_time(setup in setups(), scenario in worlds()) {
         prop_assume!(!setup.is_heard() && setup.reply.1 > 0);
         let record = run(setup.config(), &scenario);
         let proofs = match setup.proof {
@@ -475,10 +479,10 @@ proptest! {
         }
     }
 
-    /// P8: a host that was stopped blames itself first. The peer answers each ping and was never
+    /// Our own pause is not the peer's death: a host that was stopped blames itself first. The peer answers each ping and was never
     /// away; our process was, for any time, and then reads before it judges.
     #[test]
-    fn p8_own_stall(
+    fn an_own_stall_is_not_the_death_of_the_peer(
         setup in setups(),
         stalls in gaps(250_000, 4),
         writes in gaps(60_000, 4),
@@ -508,9 +512,9 @@ proptest! {
         prop_assert_eq!(run(setup.config(), &scenario).dead, None);
     }
 
-    /// Forgiveness is bounded: a peer that is really dead is found however often our side stalls.
+    /// Law 11: forgiveness is bounded. A peer that is really dead is found however often our side stalls.
     #[test]
-    fn p8_forgiveness_ends(setup in setups(), stalls in gaps(200_000, 8)) {
+    fn law_11_forgiveness_ends(setup in setups(), stalls in gaps(200_000, 8)) {
         let Some(bound) = setup.config().detection_bound().map(|bound| bound.quiet) else { return Ok(()) };
         let mut at = 0;
         let stalls: Vec<_> = stalls

@@ -4,13 +4,15 @@
 //! | law | where |
 //! | --- | --- |
 //! | 1 never early | `detector`, `idle::law_1`, `keepalive::law_7`, `keepalive::law_8` |
-//! | 2 prompt, 3 progress, 4 spurious calls, 5 time | `machine`, for `idle` and `keepalive`; `detector` |
+//! | 2 prompt, 3 progress, 4 spurious calls, 5 time | `machine`, for `idle`, `keepalive` and `looks`; `detector` |
 //! | 6 suspicion | `detector`, at every step |
 //! | 7 ask before you bury | `keepalive::law_7` on any calls, `keepalive::law_8` on connections |
-//! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`, `p8_forgiveness_ends`, `detector::forgiveness_ends` |
-//! | 9 directions | `keepalive::law_9`, `keepalive::p3_duty` |
+//! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`; `bounds::law_8` for each part of `Bound` |
+//! | 9 directions | `keepalive::law_9`, `keepalive::the_promise_to_be_heard_is_kept` |
+//! | 11 nothing postpones for ever | `bounds::law_11`, `keepalive::law_11`, `detector::forgiveness_ends` |
 //!
-//! P1 to P5 and P8 of the promises about a peer are in `keepalive` under these names; P5 is law 5.
+//! The promises about a peer have a test of their name in `keepalive`: `no_false_alarm`,
+//! `one_question_at_a_time`, `pings_come_in_no_bursts`, `an_own_stall_is_not_the_death_of_the_peer`.
 //!
 //! # Mistakes that were made elsewhere
 //!
@@ -26,8 +28,8 @@
 //! | wall clocks, timers that fire early | only `Instant`s; laws 4 and 5 |
 //! | started twice, or after the end | `new` is the only start; the simulation calls on after `Dead` |
 //! | a ping each interval *and* reply timeout | `cases::questions::the_interval_does_not_stretch_by_the_round_trip` |
-//! | a storm of pings after a stall | `keepalive::p4_no_bursts`, `cases::stalls::one_ping_after_a_stall_and_not_five` |
-//! | an own stall charged to the peer | `keepalive::p8_own_stall`, `cases::stalls` |
+//! | a storm of pings after a stall | `keepalive::pings_come_in_no_bursts`, `cases::stalls::one_ping_after_a_stall_and_not_five` |
+//! | an own stall charged to the peer | `keepalive::an_own_stall_is_not_the_death_of_the_peer`, `cases::stalls` |
 //! | two layers, one taken for the other | cannot happen here: only what the caller reports counts |
 //! | a take-over reported as death | cannot happen here: a verdict comes from a limit only |
 //! | peers that never say goodbye | what the verdict is for |
@@ -61,12 +63,14 @@
     reason = "tests: any instant will do as the origin, and what is unexpected is a failure"
 )]
 
+mod bounds;
 mod cases;
 mod config;
 mod connection;
 mod detector;
 mod idle;
 mod keepalive;
+mod looks;
 mod machine;
 mod measures;
 
@@ -81,16 +85,18 @@ fn origin() -> Instant {
     *ORIGIN
 }
 
-/// So many runs of a property, or `LAWS_TIMES` times as many. What fails is shrunk and printed; it
+/// So many runs of a property, or `LAWS_TIMES` times as many, which may be a fraction. What fails is
+/// shrunk and printed; it
 /// becomes a named test in `cases`.
 fn runs(cases: u32) -> Config {
-    let times = std::env::var("LAWS_TIMES").map_or(1, |times| times.parse().expect("a number"));
+    let times = std::env::var("LAWS_TIMES").map_or(1.0, |times| times.parse().expect("a number"));
+    let cases = (f64::from(cases) * times).ceil() as u32;
     Config {
-        cases: cases * times,
+        cases,
         failure_persistence: None,
         // Where a law asks for a kind of configuration, others are passed over.
-        max_global_rejects: 100 * cases * times,
-        max_local_rejects: 100 * cases * times,
+        max_global_rejects: 100 * cases,
+        max_local_rejects: 100 * cases,
         ..Config::default()
     }
 }

@@ -13,6 +13,7 @@ mod halves;
 mod input;
 mod laws;
 mod pressure;
+mod upload;
 mod verdict;
 
 use std::time::Duration;

@@ -34,8 +34,8 @@ use state::State;
 /// traits of futures-io and, with feature `tokio`, of tokio-io.
 ///
 /// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a [`Dead`]
-///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write
-///   after it fails in the same way.
+///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write after it fails
+///   in the same way.
 /// * **Read it.** A waiting read is what asks and judges: with nobody reading, no silence is held
 ///   against the peer. Input is taken in before the time is looked at. A writer that waits is told of
 ///   a [write stall](KeepaliveConfig::write_stall) also when nobody reads.
@@ -148,6 +148,29 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     #[must_use]
     pub fn detection_bound(&self) -> Option<Bound> {
         self.state.pinger.detection_bound()
+    }
+
+    /// What the socket's send buffer holds at most, in bytes: see
+    /// [`Keepalive::set_send_buffer`](crate::Keepalive::set_send_buffer). With feature `tcp`,
+    /// `SendQueue::apply` returns it.
+    pub fn set_send_buffer(&mut self, bytes: u64) {
+        self.state.pinger.set_send_buffer(bytes);
+    }
+
+    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged: the
+    /// kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind an upload
+    /// is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its answer is due
+    /// from then on.
+    ///
+    /// It is asked only while a ping stands behind other bytes, at most once a poll and about sixteen
+    /// times an interval. It must not block.
+    #[must_use]
+    pub fn with_send_queue(
+        mut self,
+        queue: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.state.pinger.ask_queue(queue);
+        self
     }
 
     /// Asks the peer now, without waiting for the interval: see
