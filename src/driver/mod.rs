@@ -24,6 +24,8 @@ mod models;
 mod pinger;
 mod quiet;
 mod tasks;
+#[cfg(all(test, feature = "test-util"))]
+mod tests;
 mod watched;
 
 use std::sync::Arc;
