@@ -13,7 +13,9 @@ mod halves;
 mod input;
 mod laws;
 mod pressure;
+mod schedules;
 mod verdict;
+mod wired;
 
 use std::time::Duration;
 
