@@ -241,9 +241,11 @@ proptest! {
     fn a_dead_peer_is_found_in_time_and_after_it_was_asked(schedule in schedule(), cut in 0..4000_u64) {
         let cut = ms(cut);
         let bound = schedule.config().detection_bound().unwrap();
-        let bound = match schedule.refuses.is_empty() {
-            true => bound.undrained,
-            false => bound.uploading.unwrap() + schedule.reply(),
+        let quiet = schedule.says.is_empty() && schedule.lies_every == 0;
+        let bound = match (schedule.refuses.is_empty(), quiet) {
+            (true, true) => bound.quiet,
+            (true, false) => bound.undrained,
+            (false, _) => bound.uploading.unwrap() + schedule.reply(),
         };
         // A pause of our own adds one clean window and its own length; a tick is a sixteenth.
         let windows = if schedule.pauses.is_empty() { 1 } else { 2 };

@@ -22,6 +22,8 @@ pub(crate) struct Wire {
     pub(crate) cut: Option<Duration>,
     /// When nothing is taken: from, to.
     pub(crate) refuses: Vec<(Duration, Duration)>,
+    /// When there is room again after a refusal; nobody but us could use it up.
+    room_at: Option<Duration>,
     /// A flush never completes.
     pub(crate) never_flushes: bool,
     /// Each so many polls say "nothing there" whatever is; zero for none.
@@ -99,13 +101,13 @@ impl Sink<Message> for Wired {
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let now = self.sim.elapsed();
-        let wire = self.wire.borrow();
-        let refuses = wire
-            .refuses
-            .iter()
-            .find(|(from, to)| *from <= now && now < *to);
-        if let Some((_, to)) = refuses {
-            self.sim.wake_at(self.sim.start() + *to, cx.waker());
+        let wire = &mut *self.wire.borrow_mut();
+        let mut windows = wire.refuses.iter();
+        let refuses = windows.find(|(from, to)| *from <= now && now < *to);
+        let room_at = wire.room_at.or(refuses.map(|(_, to)| *to));
+        wire.room_at = room_at.filter(|at| *at > now);
+        if let Some(at) = wire.room_at {
+            self.sim.wake_at(self.sim.start() + at, cx.waker());
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
