@@ -9,6 +9,7 @@
 mod activity;
 mod drive;
 mod ends;
+mod faults;
 mod halves;
 mod input;
 mod laws;
