@@ -22,16 +22,17 @@ const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
 
 const IDLE: IdleConfig = IdleConfig::new().reader(Duration::from_millis(700));
 
-/// A connection as an application has it: frames over TCP, kept alive.
-type Connection = PingPong<Framed<Tracked<TcpStream, Tokio>, TcpCodec>, Frames, Tokio>;
+/// A socket that tells when it is idle.
+type Socket = Tracked<TcpStream, Tokio>;
 
-/// These lines are all that it takes.
+/// A connection as an application has it: frames over TCP, kept alive.
+type Connection = PingPong<Framed<Tracked<Socket, Tokio>, TcpCodec>, Frames, Tokio>;
+
+/// These lines are all that it takes: one for the idle events, one for the rest.
 fn keep_alive(socket: TcpStream) -> Result<(Connection, IdleEvents<Tokio>), ConfigError> {
     let (socket, idle) = track(socket, IDLE, Tokio);
-    let activity = socket.activity();
-    let framed = Framed::new(socket, TcpCodec::new());
-    let connection = PingPong::new(framed, Frames::new(), CONFIG, Tokio)?;
-    Ok((connection.with_activity(activity), idle))
+    let connection = PingPong::framed(socket, TcpCodec::new(), Frames::new(), CONFIG, Tokio)?;
+    Ok((connection, idle))
 }
 
 /// Says hello until it has no message left, reports what it sees, and ends with the verdict.

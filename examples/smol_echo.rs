@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use asynchronous_codec::Framed;
 use futures::{SinkExt, StreamExt};
+use liveness::io::Tracked;
 use liveness::tcp::{Frame, FrameError, Frames, TcpCodec};
 use liveness::{ConfigError, Error, KeepaliveConfig, PingPong, Smol};
 use smol::net::{TcpListener, TcpStream};
@@ -16,11 +17,10 @@ const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .interval(Duration::from_millis(100))
     .reply_timeout(Duration::from_millis(400));
 
-type Connection = PingPong<Framed<TcpStream, TcpCodec>, Frames, Smol>;
+type Connection = PingPong<Framed<Tracked<TcpStream, Smol>, TcpCodec>, Frames, Smol>;
 
 fn keep_alive(socket: TcpStream) -> Result<Connection, ConfigError> {
-    let framed = Framed::new(socket, TcpCodec::new());
-    PingPong::new(framed, Frames::new(), CONFIG, Smol)
+    PingPong::framed(socket, TcpCodec::new(), Frames::new(), CONFIG, Smol)
 }
 
 async fn echo(mut connection: Connection) -> Result<(), Error<FrameError>> {

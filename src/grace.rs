@@ -6,7 +6,9 @@
 //! peer can show life. Once only: forgiveness is renewed by the proof that the clock waits for, and by
 //! nothing else, so no sequence of pauses and stalls postpones a verdict for ever.
 
-use crate::time::Nanos;
+use std::time::Duration;
+
+use crate::time::{Nanos, nanos};
 
 /// The last move of time: from the call before to the last one.
 ///
@@ -94,8 +96,13 @@ impl Window {
 /// Whether a caller who noticed a deadline so late was away itself. A quarter: beyond what a loaded
 /// executor does to a timer of a sensible length, and short enough that the clean window that follows
 /// comes in time.
-pub(crate) const fn was_away(late: u64, limit: u64) -> bool {
+const fn was_away(late: u64, limit: u64) -> bool {
     late > limit / 4
+}
+
+/// The same for a machine that counts in spans.
+pub(crate) const fn was_away_for(late: Duration, limit: Duration) -> bool {
+    was_away(nanos(late), nanos(limit))
 }
 
 #[cfg(test)]

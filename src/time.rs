@@ -54,6 +54,10 @@ impl Newest {
         Self(now)
     }
 
+    pub(crate) const fn now(self) -> Instant {
+        self.0
+    }
+
     /// Moves on to `now`. An older `now` counts as the newest.
     #[inline]
     pub(crate) fn advance(&mut self, now: Instant) -> Instant {

@@ -41,6 +41,13 @@ fn framed() -> Contest {
     })
     .timed("PingPong", || echo(kept))
     .bar(Bar::Times(1.05))
+    .timed("PingPong::framed, its bytes counted", || {
+        echo(|framed| {
+            let (io, codec) = (framed.into_inner(), Codec(LengthDelimitedCodec::new()));
+            let config = KeepaliveConfig::new();
+            PingPong::framed(io, codec, Tagged, config, Tokio).expect("the default is valid")
+        })
+    })
     .timed("select! with an interval, by hand", echo_by_hand)
 }
 

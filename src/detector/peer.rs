@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::{Detector, FailureDetector, Life, Order, Rule, Sample};
+use crate::grace::was_away_for;
 use crate::message::Heartbeat;
 use crate::seq::Seq;
 use crate::time::{Newest, reached};
@@ -251,7 +252,7 @@ impl<R: Rule> Peer<R> {
     fn forgives(&self, due: Instant, now: Instant) -> bool {
         let limit = due.saturating_duration_since(self.window_at);
         let late = now.saturating_duration_since(due);
-        self.forgive_stall && !self.forgiven && late > limit / 4
+        self.forgive_stall && !self.forgiven && was_away_for(late, limit)
     }
 
     /// Another rule from `now` on. What the old one knew of the peer is forgotten: a peer that is

@@ -53,7 +53,8 @@ pub(crate) enum Direction {
 #[derive(Debug)]
 pub(crate) struct Notes<R> {
     record: Arc<Record>,
-    bell: Arc<Bell>,
+    /// None where nobody watches.
+    bell: Option<Arc<Bell>>,
     rt: R,
 }
 
@@ -80,7 +81,8 @@ pub(crate) struct Moved {
 /// How many bytes have passed through a [`Tracked`](crate::io::Tracked) socket, readable from anywhere.
 ///
 /// Cheap to clone and to read. A message layer above the socket uses it to see that a large message
-/// is on its way: [`PingPong::with_activity`](crate::PingPong::with_activity).
+/// is on its way: [`PingPong::with_activity`](crate::PingPong::with_activity). [`PingPong::framed`](crate::PingPong::framed)
+/// does so by itself.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {
@@ -129,29 +131,47 @@ impl Activity {
     }
 }
 
-/// A record that begins at `now`, with both its ends. `timed`: whether anybody wants dates.
+impl Record {
+    /// A record that begins at `start`. `timed`: whether anybody wants dates.
+    fn new(start: Instant, timed: bool) -> Self {
+        Self {
+            start,
+            read: Lane::default(),
+            written: Lane::default(),
+            waits: Lane::default(),
+            credit: AtomicU32::new(if timed { CREDIT } else { 0 }),
+            closed: AtomicBool::new(false),
+            hold: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+        }
+    }
+}
+
+/// A record that begins now, with both its ends. `timed`: whether anybody wants dates.
 pub(crate) fn record<R: Runtime>(bell: Arc<Bell>, rt: R, timed: bool) -> (Notes<R>, Watch) {
-    let record = Arc::new(Record {
-        start: rt.now(),
-        read: Lane::default(),
-        written: Lane::default(),
-        waits: Lane::default(),
-        credit: AtomicU32::new(if timed { CREDIT } else { 0 }),
-        closed: AtomicBool::new(false),
-        hold: AtomicBool::new(false),
-        waiting: AtomicBool::new(false),
-        held: AtomicBool::new(false),
-    });
+    let record = Arc::new(Record::new(rt.now(), timed));
     let watch = Watch {
         record: Arc::clone(&record),
         read: 0,
         written: 0,
         waits: 0,
     };
+    let bell = Some(bell);
     (Notes { record, bell, rt }, watch)
 }
 
 impl<R: Runtime> Notes<R> {
+    /// Notes that nobody watches: they count, and date nothing.
+    pub(crate) fn unwatched(rt: R) -> Self {
+        let record = Arc::new(Record::new(rt.now(), false));
+        Self {
+            record,
+            bell: None,
+            rt,
+        }
+    }
+
     /// `bytes` went through. Zero is no activity.
     #[inline]
     pub(crate) fn note(&self, direction: Direction, bytes: usize) {
@@ -182,7 +202,7 @@ impl<R: Runtime> Notes<R> {
         lane.bytes.store(total, Ordering::Release);
         self.record.credit.store(credit, Ordering::Relaxed);
         if credit == 0 {
-            self.bell.ring();
+            self.ring();
         }
     }
 
@@ -206,7 +226,7 @@ impl<R: Runtime> Notes<R> {
         // Against the one in `is_awaited`: at least one of the two sees what the other has stored.
         fence(Ordering::SeqCst);
         if waiting && record.held.load(Ordering::Relaxed) {
-            self.bell.ring();
+            self.ring();
         }
     }
 
@@ -217,10 +237,18 @@ impl<R: Runtime> Notes<R> {
     }
 }
 
+impl<R> Notes<R> {
+    fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            bell.ring();
+        }
+    }
+}
+
 impl<R> Drop for Notes<R> {
     fn drop(&mut self) {
         self.record.closed.store(true, Ordering::SeqCst);
-        self.bell.ring();
+        self.ring();
     }
 }
 

@@ -107,6 +107,13 @@ impl Dating {
         (self.credit > 0).then(|| self.spend(now()))
     }
 
+    /// A look is wanted at the next tick, whether or not anything is noted until then.
+    pub(crate) fn tick_again(&mut self, now: Instant) {
+        if self.tick_at.is_none_or(|at| at <= now) {
+            self.tick_at = self.tick.and_then(|tick| later(now, tick));
+        }
+    }
+
     /// The transport takes something again, or takes nothing any more.
     #[inline]
     pub(crate) const fn set_stuck(&mut self, stuck: bool) {

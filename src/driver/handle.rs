@@ -6,8 +6,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::error::ConfigError;
 use crate::keepalive::{Dead, Keepalive, KeepaliveConfig};
 use crate::rt::Bell;
 use crate::rtt::Rtt;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::time::nanos;
 
 /// A connection's round trips, verdict and configuration, for whoever does not hold the stream.

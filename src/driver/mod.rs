@@ -15,6 +15,7 @@
 //! Pings, stalls and all else that is due need no look. `driver::tests` has a test a row.
 
 mod activity;
+mod below;
 mod dating;
 mod end;
 mod handle;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use activity::Activity;
 pub(crate) use activity::{Direction, Notes, record};
+pub(crate) use below::Below;
 pub(crate) use dating::{Dated, Dates, Dating, tick_of};
 pub(crate) use end::End;
 pub(crate) use handle::Teller;
@@ -178,6 +180,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
         if self.looking && seen != Seen::Nothing {
             let now = self.now();
             self.report(seen, now, cx);
+            self.looking = self.machine.is_looking();
         }
         loop {
             let deadline = earlier(self.machine.poll_timeout(), self.notes.next_tick());

@@ -8,7 +8,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use super::{Activity, BothTasks, Dating, Driver, End, Half, Handle, Seen, Teller};
+use super::{Activity, Below, BothTasks, Dating, Driver, End, Half, Handle, Seen, Teller};
 use crate::error::ConfigError;
 use crate::flood::{FloodGuard, FloodLimit, Flooded};
 use crate::keepalive::{Bound, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent, Pong};
@@ -25,7 +25,7 @@ pub(crate) struct Pinger<R: Runtime, X> {
     closing: bool,
     /// The configuration for when the protocol is ready, until it is.
     wanted: Option<Box<KeepaliveConfig>>,
-    below: Option<Below>,
+    below: Below,
     flood: FloodGuard,
     teller: Teller,
     pub(crate) end: End<X>,
@@ -64,14 +64,6 @@ pub(crate) trait Carrier<R: Runtime, X> {
     ) -> Poll<Result<(), Self::Error>>;
 }
 
-/// The bytes below a message layer.
-#[derive(Debug)]
-struct Below {
-    activity: Activity,
-    read: u64,
-    written: u64,
-}
-
 impl<R: Runtime, X> Pinger<R, X> {
     pub(crate) fn new(config: KeepaliveConfig, rt: R) -> Result<Self, ConfigError> {
         let now = rt.now();
@@ -83,7 +75,7 @@ impl<R: Runtime, X> Pinger<R, X> {
             blocked: None,
             closing: false,
             wanted: None,
-            below: None,
+            below: Below::default(),
             flood: FloodGuard::new(FloodLimit::DEFAULT),
             teller: Teller::default(),
             end: End::Open,
@@ -99,12 +91,16 @@ impl<R: Runtime, X> Pinger<R, X> {
     }
 
     pub(crate) fn watch(&mut self, activity: Activity) {
-        let (read, written) = (activity.bytes_read(), activity.bytes_written());
-        self.below = Some(Below {
-            activity,
-            read,
-            written,
-        });
+        self.below.count(activity);
+    }
+
+    /// `ask` knows how many bytes stand in the socket's send queue.
+    pub(crate) fn ask_queue(&mut self, ask: impl Fn() -> Option<u64> + Send + Sync + 'static) {
+        self.below.set_queue(Box::new(ask));
+    }
+
+    pub(crate) fn set_send_buffer(&mut self, bytes: u64) {
+        self.driver.machine.set_send_buffer(bytes);
     }
 
     pub(crate) fn detection_bound(&self) -> Option<Bound> {
@@ -205,10 +201,11 @@ impl<R: Runtime, X> Pinger<R, X> {
         self.driver.is_due()
     }
 
-    /// Whether [`poll_judge`](Self::poll_judge) would find nothing new.
+    /// Whether [`poll_judge`](Self::poll_judge) would find nothing new, once what moved below is noted.
     #[inline]
-    pub(crate) fn is_asleep(&self, half: Half, cx: &Context<'_>) -> bool {
-        self.below.is_none() && self.driver.is_asleep() && self.tasks.knows(half, cx.waker())
+    pub(crate) fn is_asleep(&mut self, half: Half, cx: &Context<'_>) -> bool {
+        self.look_below(half);
+        self.driver.is_asleep() && self.tasks.knows(half, cx.waker())
     }
 
     // What comes in.
@@ -395,12 +392,18 @@ impl<R: Runtime, X> Pinger<R, X> {
 
     fn poll_due(&mut self, half: Half, seen: Seen, cx: &Context<'_>) -> Poll<KeepaliveEvent> {
         self.look_below(half);
+        self.look_at_queue();
         self.look_for_room();
         self.grant_wishes();
         loop {
             let driver = &mut self.driver;
             let event = self.tasks.poll(half, cx, |cx| driver.poll_due(seen, cx));
             self.teller.on_heard(&self.driver.machine);
+            // Asked again, now that the bell is listened to: what was wished for since the first time
+            // may have rung for nobody.
+            if event.is_pending() && self.grant_wishes() {
+                continue;
+            }
             let event = ready!(event);
             match event {
                 KeepaliveEvent::Ping(_) if self.closing => {}
@@ -417,22 +420,35 @@ impl<R: Runtime, X> Pinger<R, X> {
     /// Bytes below the message layer are life, and progress.
     #[inline]
     fn look_below(&mut self, half: Half) {
-        let Some(below) = &mut self.below else { return };
-        let (read, written) = (below.activity.bytes_read(), below.activity.bytes_written());
-        let received = read != below.read;
-        let sent = written.wrapping_sub(below.written);
-        (below.read, below.written) = (read, written);
-        if received {
+        let moved = self.below.look();
+        if moved.received {
             self.on_data();
         }
-        if sent > 0 {
-            self.on_bytes(half, usize::try_from(sent).unwrap_or(usize::MAX));
+        if moved.sent > 0 {
+            self.on_bytes(half, usize::try_from(moved.sent).unwrap_or(usize::MAX));
         }
     }
 
-    /// What was asked for through a handle is done by the poll that its bell brings.
-    fn grant_wishes(&mut self) {
+    /// While a ping stands behind other bytes, the kernel is asked at every tick whether they have
+    /// left.
+    fn look_at_queue(&mut self) {
+        if !self.below.knows_queue() || !self.driver.machine.awaits_departure() {
+            return;
+        }
+        let now = self.driver.now();
+        if let Some(bytes) = self.below.queue() {
+            self.driver.machine.on_send_queue(bytes, now);
+        }
+        if self.driver.machine.awaits_departure() {
+            self.driver.notes.tick_again(now);
+        }
+    }
+
+    /// What was asked for through a handle is done by the poll that its bell brings. Whether anything
+    /// was.
+    fn grant_wishes(&mut self) -> bool {
         let wishes = self.teller.wishes();
+        let any = wishes.probe || wishes.config.is_some();
         if wishes.probe {
             self.probe_now();
         }
@@ -440,6 +456,7 @@ impl<R: Runtime, X> Pinger<R, X> {
             // Refused only for what the handle refused.
             let _ = self.set_config(config);
         }
+        any
     }
 
     /// A write that was cancelled is offered by nobody any more. If the transport would take it, it is

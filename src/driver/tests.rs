@@ -236,3 +236,17 @@ fn a_ring_that_the_writer_answers_is_kept_for_the_reader() {
     assert_eq!(bench.poll(2, Seen::Drained), ASLEEP);
     assert!(!bench.driver.is_due());
 }
+
+#[test]
+fn a_look_that_input_ends_does_not_count_for_the_next_silence() {
+    let mut bench = Bench::new();
+    let asked = (vec!["drained", "LOOK"], true, false);
+    assert_eq!(bench.poll(10, Seen::Drained), asked);
+    let now = bench.rt.now();
+    bench.driver.machine.quiet.on_moved(now);
+    let (told, _, judged) = bench.poll(10, Seen::Drained);
+    assert_eq!((told, judged), (vec!["drained"], false));
+    assert!(bench.driver.is_asleep());
+    // The next one is due at 20 s.
+    assert_eq!(bench.poll(25, Seen::Drained), asked);
+}

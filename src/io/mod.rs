@@ -11,12 +11,14 @@
 //! [`PingPong`](crate::PingPong) above the socket which bytes move below its messages.
 
 mod adapt;
+mod framing;
 mod idle_timeout;
 mod keepalive_stream;
 mod track;
 pub(crate) mod wire;
 
 pub use crate::driver::Activity;
+pub use framing::Framing;
 pub use idle_timeout::IdleTimeout;
 pub use keepalive_stream::KeepaliveStream;
 pub use track::{IdleEvents, Tracked, track};

@@ -3,6 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
@@ -56,7 +57,8 @@ pub fn track<S, R: Runtime>(io: S, config: IdleConfig, rt: R) -> (Tracked<S, R>,
     (Tracked { io, notes }, events)
 }
 
-/// A socket whose bytes are counted; made by [`track`].
+/// A socket whose bytes are counted; made by [`track`], or [`new`](Self::new) where nobody wants its
+/// idle events.
 ///
 /// Forwards everything, in futures-io and (feature `tokio`) tokio-io alike: reads into the caller's
 /// buffer untouched, vectored reads and writes, flush, shutdown. Reading and writing is as cancel
@@ -79,6 +81,13 @@ pub struct Tracked<S, R> {
 }
 
 impl<S, R: Runtime> Tracked<S, R> {
+    /// Counts the bytes of `io`, for [`activity`](Self::activity) alone: there are no idle events, and
+    /// no read or write asks a clock.
+    pub fn new(io: S, rt: R) -> Self {
+        let notes = Notes::unwatched(rt);
+        Self { io, notes }
+    }
+
     /// The byte counts, for a message layer above: see
     /// [`PingPong::with_activity`](crate::PingPong::with_activity).
     ///
@@ -301,6 +310,13 @@ impl<R: Runtime> IdleEvents<R> {
     /// read that waits already is not seen.
     pub fn hold_while_unread(self, hold: bool) -> Self {
         self.driver.notes.watch.set_hold(hold);
+        self
+    }
+
+    /// The longest that reader idleness is [held](Self::hold_while_unread); from then on its period runs
+    /// again, until somebody waits for input. Default 15 min; zero for any time.
+    pub fn hold_at_most(mut self, limit: Duration) -> Self {
+        self.driver.machine.set_hold_limit(limit);
         self
     }
 

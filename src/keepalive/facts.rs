@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::limits::Limits;
 use super::{Cause, PingWhen, Proof, StallWhen};
 use crate::grace::Window;
-use crate::time::Nanos;
+use crate::time::{Nanos, Newest};
 
 /// What can fall due. [`Keepalive::next_due`](super::Keepalive::next_due) tells which comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ enum Standing {
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     base: Instant,
-    newest: Instant,
+    newest: Newest,
     /// The last byte from the peer.
     received_at: Instant,
     /// The last byte to the peer.
@@ -119,7 +119,7 @@ impl Facts {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
             base: now,
-            newest: now,
+            newest: Newest::new(now),
             received_at: now,
             sent_at: Nanos::ZERO,
             answered_at: Nanos::ZERO,
@@ -138,10 +138,7 @@ impl Facts {
 
     #[inline]
     pub(super) fn advance(&mut self, now: Instant) -> Instant {
-        if now > self.newest {
-            self.newest = now;
-        }
-        self.newest
+        self.newest.advance(now)
     }
 
     /// The same, counted from the base.
@@ -155,7 +152,7 @@ impl Facts {
     }
 
     pub(super) fn newest_counted(&self) -> Nanos {
-        self.count(self.newest)
+        self.count(self.newest.now())
     }
 
     /// How long nothing has come from the peer.
@@ -358,6 +355,12 @@ impl Facts {
         (self.proved(limits) < question.taken).then_some(question)
     }
 
+    /// Whether a ping was taken, and no flush, byte or word of the kernel shows that it is out.
+    pub(super) fn awaits_departure(&self, limits: &Limits) -> bool {
+        let question = self.open_question(limits);
+        question.is_some_and(|question| !question.out.is_ever())
+    }
+
     pub(super) const fn has_question(&self) -> bool {
         self.question().is_some()
     }
@@ -432,7 +435,7 @@ impl Facts {
             return None;
         }
         if self.probe {
-            return Some(self.count(self.newest));
+            return Some(self.count(self.newest.now()));
         }
         let when = limits.pings()?;
         let heard = || self.proved(limits).max(asked).max(self.life.since());

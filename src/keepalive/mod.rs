@@ -328,6 +328,12 @@ impl Keepalive {
         self.facts.counts_bytes()
     }
 
+    /// Whether a ping was taken, and nothing but time can show yet that it is
+    /// [out](Self#when-a-ping-is-out).
+    pub(crate) fn awaits_departure(&self) -> bool {
+        self.facts.awaits_departure(&self.limits)
+    }
+
     // Wishes.
 
     /// Asks at once, without waiting for the interval: after a resume, on a network change, when the

@@ -21,6 +21,7 @@ pub use protocol::{Inbound, Protocol};
 use crate::driver::{Activity, Handle, Pinger};
 use crate::error::ConfigError;
 use crate::flood::{FloodLimit, Flooded};
+use crate::io::{Framing, Tracked};
 use crate::keepalive::{Bound, Dead, KeepaliveConfig};
 use crate::rt::Runtime;
 use crate::rtt::Rtt;
@@ -128,6 +129,48 @@ where
             outbox: Outbox::new(),
         })
     }
+
+    /// Frames `socket` with `codec` and keeps it alive, its bytes [counted](Self::with_activity):
+    /// a message that takes minutes to arrive is no silence, and one that takes minutes to leave is
+    /// no write stall.
+    ///
+    /// What frames it is up to the runtime: see [`Framing`].
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "tokio", feature = "tcp"))] {
+    /// use liveness::io::Tracked;
+    /// use liveness::tcp::{Frames, TcpCodec};
+    /// use liveness::{ConfigError, KeepaliveConfig, PingPong, Tokio};
+    /// use tokio::net::TcpStream;
+    /// use tokio_util::codec::Framed;
+    ///
+    /// /// The whole type, for a field of a struct.
+    /// type Connection = PingPong<Framed<Tracked<TcpStream, Tokio>, TcpCodec>, Frames, Tokio>;
+    ///
+    /// fn keep_alive(socket: TcpStream) -> Result<Connection, ConfigError> {
+    ///     PingPong::framed(socket, TcpCodec::new(), Frames::new(), KeepaliveConfig::new(), Tokio)
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work.
+    pub fn framed<S, C>(
+        socket: S,
+        codec: C,
+        protocol: P,
+        config: KeepaliveConfig,
+        rt: R,
+    ) -> Result<Self, ConfigError>
+    where
+        R: Framing<S, C, Framed = T>,
+    {
+        let socket = Tracked::new(socket, rt.clone());
+        let activity = socket.activity();
+        let framed = rt.framed(socket, codec);
+        let stream = Self::new(framed, protocol, config, rt)?;
+        Ok(stream.with_activity(activity))
+    }
 }
 
 impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
@@ -139,6 +182,29 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     #[must_use]
     pub fn with_activity(mut self, activity: Activity) -> Self {
         self.pinger.watch(activity);
+        self
+    }
+
+    /// What the socket's send buffer holds at most, in bytes: see
+    /// [`Keepalive::set_send_buffer`](crate::Keepalive::set_send_buffer). With feature `tcp`,
+    /// `SendQueue::apply` returns it.
+    pub fn set_send_buffer(&mut self, bytes: u64) {
+        self.pinger.set_send_buffer(bytes);
+    }
+
+    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged: the
+    /// kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind an upload
+    /// is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its answer is due
+    /// from then on.
+    ///
+    /// It is asked only while a ping stands behind other bytes, at most once a poll and about sixteen
+    /// times an interval. It must not block.
+    #[must_use]
+    pub fn with_send_queue(
+        mut self,
+        queue: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.pinger.ask_queue(queue);
         self
     }
 

@@ -1,4 +1,5 @@
 //! What `loom` finds out about [`Alarm`] and its bell: no ring is lost, in any order of turns.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::pin::Pin;
 use std::sync::Arc;

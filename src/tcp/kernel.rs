@@ -337,7 +337,7 @@ fn fits(
     Ok(())
 }
 
-/// Why a [`KernelKeepalive`] could not be applied.
+/// Why a [`KernelKeepalive`] or a [`SendQueue`](super::SendQueue) could not be applied.
 ///
 /// It turns into an [`io::Error`] with `?`; a value that cannot work is
 /// [`InvalidInput`](io::ErrorKind::InvalidInput).
@@ -361,7 +361,7 @@ pub enum ApplyError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// The system refused.
-    #[error("cannot set keepalive: {0}")]
+    #[error("cannot set the socket's option: {0}")]
     Io(#[from] io::Error),
 }
 

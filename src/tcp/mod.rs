@@ -8,7 +8,7 @@
 //!
 //! [`KernelKeepalive`] is for the connections whose bytes you cannot change. It asks the remote
 //! *kernel*, which goes on answering for a program that hangs; prefer frames where both sides are
-//! yours.
+//! yours. [`SendQueue`] keeps short what stands before a ping in the kernel.
 //!
 //! # The wire format, version 1
 //! A frame is a header of eight bytes and a body. Numbers are big endian.
@@ -60,9 +60,11 @@ mod frame;
 mod framed;
 mod kernel;
 mod protocol;
+mod send_queue;
 
 pub use codec::TcpCodec;
 pub use error::{FrameError, TooLarge};
 pub use frame::Frame;
 pub use kernel::{ApplyError, KernelKeepalive};
 pub use protocol::Frames;
+pub use send_queue::SendQueue;

@@ -256,6 +256,20 @@ impl Runtime for Sim {
     }
 }
 
+/// As Tokio does.
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+impl<S, C> crate::io::Framing<S, C> for Sim
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite,
+{
+    type Framed = tokio_util::codec::Framed<crate::io::Tracked<S, Self>, C>;
+
+    fn framed(&self, socket: crate::io::Tracked<S, Self>, codec: C) -> Self::Framed {
+        tokio_util::codec::Framed::new(socket, codec)
+    }
+}
+
 /// A timer of a [`Sim`].
 #[derive(Debug)]
 pub struct SimTimer {

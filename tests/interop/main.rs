@@ -22,5 +22,6 @@ mod peer;
 mod processes;
 #[cfg(any(feature = "mqtt", all(feature = "tungstenite", feature = "json")))]
 mod program;
+mod uplink;
 #[cfg(all(feature = "tungstenite", feature = "json"))]
 mod websocket;

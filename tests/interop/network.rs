@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::peer::{KERNEL, Peer, run};
 
 /// Two hosts with a cable between them; removed when dropped.
-struct Hosts {
+pub(crate) struct Hosts {
     names: [String; 2],
     addresses: [String; 2],
 }
 
 impl Hosts {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let nth = NEXT.fetch_add(1, Ordering::SeqCst);
         let id = format!("{}-{nth}", std::process::id());
@@ -40,12 +40,20 @@ impl Hosts {
         hosts
     }
 
-    fn start(&self, host: usize, role: &str, address: &str) -> Peer {
+    pub(crate) fn name(&self, host: usize) -> &str {
+        &self.names[host]
+    }
+
+    pub(crate) fn address(&self, host: usize) -> &str {
+        &self.addresses[host]
+    }
+
+    pub(crate) fn start(&self, host: usize, role: &str, address: &str) -> Peer {
         Peer::start(&["ip", "netns", "exec", &self.names[host]], role, address)
     }
 
     /// Drops what comes in (`"input"`) or goes out (`"output"`) at a host.
-    async fn drop_packets(&self, host: usize, hook: &str) {
+    pub(crate) async fn drop_packets(&self, host: usize, hook: &str) {
         let chain = format!("{{ type filter hook {hook} priority 0 ; policy drop ; }}");
         let exec = ["netns", "exec", self.names[host].as_str(), "nft", "add"];
         let table = [&exec[..], &["table", "inet", hook]].concat();

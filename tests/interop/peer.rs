@@ -14,10 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio_util::codec::Framed;
 
+use crate::uplink;
+
 /// What every connection here is kept alive by. Generous, so that a slow machine is no dead peer.
 pub(crate) const CONFIG: KeepaliveConfig = KeepaliveConfig::new()
     .interval(Duration::from_millis(1000))
-    .reply_timeout(Duration::from_millis(2000));
+    .reply_timeout(Duration::from_millis(2000))
+    .max_unanswered(1);
 
 /// The kernel's own keepalive, where a test asks for it: 1 s + 3 * 1 s.
 pub(crate) const KERNEL: KernelKeepalive = KernelKeepalive::new()
@@ -59,8 +62,13 @@ impl Peer {
 
     /// The next report that begins with `word`, or a panic that says what came instead.
     pub(crate) async fn report(&mut self, word: &str) -> String {
+        self.report_within(word, Duration::from_secs(30)).await
+    }
+
+    /// The same, for a report that takes its time.
+    pub(crate) async fn report_within(&mut self, word: &str, time: Duration) -> String {
         let mut seen = Vec::new();
-        let found = tokio::time::timeout(Duration::from_secs(30), async {
+        let found = tokio::time::timeout(time, async {
             while let Some(line) = self.reports.next_line().await.unwrap() {
                 let Some((_, report)) = line.split_once(REPORT) else {
                     continue;
@@ -75,7 +83,7 @@ impl Peer {
         match found.await {
             Ok(Some(rest)) => rest,
             Ok(None) => panic!("the peer ended without {word:?}; it said {seen:?}"),
-            Err(_) => panic!("no {word:?} within 30 s; it said {seen:?}"),
+            Err(_) => panic!("no {word:?} within {time:?}; it said {seen:?}"),
         }
     }
 
@@ -106,7 +114,7 @@ pub(crate) async fn run(program: &str, args: &[&str]) {
     assert!(done.status.success(), "{program} {args:?}: {stderr}");
 }
 
-fn report(text: &str) {
+pub(crate) fn report(text: &str) {
     println!("{REPORT}{text}");
 }
 
@@ -121,11 +129,14 @@ async fn play() {
         .unwrap()
         .parse::<SocketAddr>()
         .unwrap();
-    match role.as_str() {
+    let (role, how) = role.split_once(' ').unwrap_or((&role, ""));
+    match role {
         "listen" => keep_alive(accept(address).await).await,
         "connect" => keep_alive(connect(address).await).await,
         "listen-raw" => hold(accept(address).await).await,
         "connect-kernel" => kernel(connect(address).await).await,
+        "take" => uplink::take(accept(address).await).await,
+        "upload" => uplink::upload(connect(address).await, how).await,
         "clock" => tokio::select! {
             () = keep_alive(connect(address).await) => {}
             () = watch_wall_clock() => {}

@@ -274,6 +274,23 @@ mod holding {
         assert_eq!(last, (310 * SECOND, IdleKind::Reader, 1));
     }
 
+    /// Two timers: while nobody asks for input a dead peer cannot be told from a live one, for ever.
+    #[test]
+    fn a_hold_has_a_limit_of_its_own_and_ends_once() {
+        let mut world = World::new();
+        let (mut socket, log, _far) = held(&world, reader());
+        // Held for 15 min from when the first event was due; then idle for the period, again and again.
+        world.run_for(1_100 * SECOND);
+        let idle = [1_020, 1_080].map(|at| (at * SECOND, IdleKind::Reader));
+        let told_of =
+            |log: &Log| -> Vec<_> { told(log).iter().map(|(at, kind, _)| (*at, *kind)).collect() };
+        assert_eq!(told_of(&log), idle);
+        // Whoever waits for input ends it, and the next hold is whole again.
+        assert!(socket.read(&mut [0]).now_or_never().is_none());
+        world.run_for(60 * SECOND);
+        assert_eq!(told_of(&log).len(), 3);
+    }
+
     #[test]
     fn the_period_runs_from_when_the_read_has_to_wait() {
         let mut world = World::new();

@@ -14,7 +14,7 @@ use super::*;
 use liveness::test_util::{ByteEnd, bytes};
 
 /// Frames of bytes of which the first tells the kind.
-struct Frames;
+pub(super) struct Frames;
 
 impl Protocol for Frames {
     type Message = Bytes;
@@ -41,7 +41,7 @@ impl Protocol for Frames {
 }
 
 /// Gives out what it takes in.
-struct Codec(LengthDelimitedCodec);
+pub(super) struct Codec(pub(super) LengthDelimitedCodec);
 
 impl Decoder for Codec {
     type Item = Bytes;
@@ -63,12 +63,18 @@ impl Encoder<Bytes> for Codec {
 type Failure = Error<io::Error>;
 type Socket = Framed<Tracked<ByteEnd, Sim>, Codec>;
 
-fn framed(socket: Tracked<ByteEnd, Sim>) -> Socket {
+fn codec() -> Codec {
     let codec = LengthDelimitedCodec::builder()
         .max_frame_length(8 << 20)
         .new_codec();
-    Framed::new(socket, Codec(codec))
+    Codec(codec)
 }
+
+fn framed(socket: Tracked<ByteEnd, Sim>) -> Socket {
+    Framed::new(socket, codec())
+}
+
+type Kept = PingPong<Socket, Frames, Sim>;
 
 /// 8 KiB each half second: five megabytes take five minutes.
 fn slow() -> LinkConfig {
@@ -83,10 +89,29 @@ fn config() -> KeepaliveConfig {
         .write_stall(5 * SECOND)
 }
 
+/// How an end is kept alive.
+type Side = fn(ByteEnd, &Sim) -> Kept;
+
+fn without_activity(end: ByteEnd, sim: &Sim) -> Kept {
+    let (socket, _) = track(end, IdleConfig::new(), sim.clone());
+    PingPong::new(framed(socket), Frames, config(), sim.clone()).unwrap()
+}
+
+fn with_activity(end: ByteEnd, sim: &Sim) -> Kept {
+    let (socket, _) = track(end, IdleConfig::new(), sim.clone());
+    let activity = socket.activity();
+    let kept = PingPong::new(framed(socket), Frames, config(), sim.clone()).unwrap();
+    kept.with_activity(activity)
+}
+
+fn by_itself(end: ByteEnd, sim: &Sim) -> Kept {
+    PingPong::framed(end, codec(), Frames, config(), sim.clone()).unwrap()
+}
+
 /// Sends a message of five megabytes one way, and gives what came of it at both ends.
 fn transfer(
-    sender_counts: bool,
-    receiver_counts: bool,
+    sender: Side,
+    receiver: Side,
 ) -> (
     Result<(), Failure>,
     Option<Result<usize, Failure>>,
@@ -95,17 +120,7 @@ fn transfer(
     let mut world = World::new();
     let sim = world.sim.clone();
     let (near, far, _link) = bytes(&sim, slow());
-    let side = |end, counts| {
-        let (socket, _) = track(end, IdleConfig::new(), sim.clone());
-        let activity = socket.activity();
-        let kept = PingPong::new(framed(socket), Frames, config(), sim.clone()).unwrap();
-        if counts {
-            kept.with_activity(activity)
-        } else {
-            kept
-        }
-    };
-    let (sender, receiver) = (side(near, sender_counts), side(far, receiver_counts));
+    let (sender, receiver) = (sender(near, &sim), receiver(far, &sim));
     let (mut sink, mut replies) = sender.split::<Bytes>();
     let answering = world.task(async move { while let Some(Ok(_)) = replies.next().await {} });
     let receiving = world.task(async move {
@@ -122,15 +137,43 @@ fn transfer(
 
 #[test]
 fn five_megabytes_that_take_minutes_are_no_death_at_either_end() {
-    let (sent, received, took) = transfer(true, true);
-    sent.unwrap();
-    assert_eq!(received.unwrap().unwrap(), 5 << 20);
-    assert!(took > 300 * SECOND, "{took:?}");
+    for side in [by_itself, with_activity] {
+        let (sent, received, took) = transfer(side, side);
+        sent.unwrap();
+        assert_eq!(received.unwrap().unwrap(), 5 << 20);
+        assert!(took > 300 * SECOND, "{took:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_counted_ask_for_no_timer_and_for_hardly_a_clock() {
+    let mut world = World::new();
+    let sim = world.sim.clone();
+    let (near, far, _link) = bytes(&sim, LinkConfig::new());
+    let mut peer = framed(Tracked::new(far, sim.clone()));
+    let mut stream = by_itself(near, &sim);
+    let echo = world.task(async move {
+        while let Some(Ok(message)) = peer.next().await {
+            peer.send(message).await.unwrap();
+        }
+    });
+    let before = sim.counts();
+    world.run(async {
+        for _ in 0..10_000 {
+            let message = Bytes::from_static(b".......");
+            stream.send(message.clone()).await.unwrap();
+            assert_eq!(stream.next().await.unwrap().unwrap(), message);
+        }
+    });
+    let counts = sim.counts().since(before);
+    assert!(counts.clock_reads <= 16 + 4, "{counts:?}");
+    assert!(counts.timer_operations() <= 4, "{counts:?}");
+    drop(echo);
 }
 
 #[test]
 fn without_the_bytes_the_sender_sees_a_stall() {
-    let (sent, received, took) = transfer(false, true);
+    let (sent, received, took) = transfer(without_activity, with_activity);
     assert!(matches!(sent, Err(Error::Dead(dead)) if dead.cause == Cause::WriteStalled));
     assert!(!matches!(received, Some(Ok(_))));
     assert!(took < 30 * SECOND, "{took:?}");
@@ -138,7 +181,7 @@ fn without_the_bytes_the_sender_sees_a_stall() {
 
 #[test]
 fn without_the_bytes_the_receiver_hears_nothing() {
-    let (_, received, took) = transfer(true, false);
+    let (_, received, took) = transfer(with_activity, without_activity);
     // Its pings are answered only after the message.
     assert!(matches!(received, Some(Err(Error::Dead(dead))) if dead.cause == Cause::NoReply));
     assert!(took < 30 * SECOND, "{took:?}");
@@ -149,12 +192,8 @@ fn a_message_that_stops_in_the_middle_is_death_in_time() {
     let mut world = World::new();
     let sim = world.sim.clone();
     let (near, far, link) = bytes(&sim, slow());
-    let (socket, _) = track(near, IdleConfig::new(), sim.clone());
-    let activity = socket.activity();
-    let kept = PingPong::new(framed(socket), Frames, config(), sim.clone()).unwrap();
-    let mut kept = kept.with_activity(activity);
-    let (far, _) = track(far, IdleConfig::new(), sim.clone());
-    let mut far = framed(far);
+    let mut kept = by_itself(near, &sim);
+    let mut far = framed(Tracked::new(far, sim.clone()));
     let sending = world.task(async move {
         let _ = far.send(Bytes::from(vec![b'.'; 5 << 20])).await;
         far

@@ -15,6 +15,7 @@ mod input;
 mod laws;
 mod pressure;
 mod schedules;
+mod upload;
 mod verdict;
 mod wired;
 

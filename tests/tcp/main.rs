@@ -9,3 +9,4 @@
 mod codec;
 mod kernel;
 mod ping_pong;
+mod send_queue;

@@ -220,7 +220,6 @@ fn a_frame_too_large_to_send_leaves_the_link_alive() {
 #[cfg(feature = "smol")]
 #[test]
 fn smol_and_asynchronous_codec_on_a_real_socket() {
-    use asynchronous_codec::Framed;
     use liveness::Smol;
 
     smol::block_on(async {
@@ -233,8 +232,8 @@ fn smol_and_asynchronous_codec_on_a_real_socket() {
             .reply_timeout(Duration::from_secs(5));
         let server = async {
             let (socket, _) = listener.accept().await.unwrap();
-            let framed = Framed::new(socket, TcpCodec::new());
-            let mut link = PingPong::new(framed, Frames::new(), config, Smol).unwrap();
+            let (codec, frames) = (TcpCodec::new(), Frames::new());
+            let mut link = PingPong::framed(socket, codec, frames, config, Smol).unwrap();
             while let Some(frame) = link.next().await {
                 link.send(frame.unwrap()).await.unwrap();
             }
@@ -242,8 +241,8 @@ fn smol_and_asynchronous_codec_on_a_real_socket() {
         };
         let client = async {
             let socket = smol::net::TcpStream::connect(address).await.unwrap();
-            let framed = Framed::new(socket, TcpCodec::new());
-            let mut link = PingPong::new(framed, Frames::new(), config, Smol).unwrap();
+            let (codec, frames) = (TcpCodec::new(), Frames::new());
+            let mut link = PingPong::framed(socket, codec, frames, config, Smol).unwrap();
             link.send(Frame::Data("hello".into())).await.unwrap();
             let echo = link.next().await.unwrap().unwrap();
             // Nothing but heartbeats for a while.

@@ -9,7 +9,7 @@ use crate::io::adapt::Room;
 const TOP_UP: usize = 256;
 
 /// What the [`Wire`] has seen that is for this layer.
-pub(super) enum Heard {
+pub(super) enum TakenOut {
     Pong(Answers),
     Ping,
 }
@@ -53,7 +53,7 @@ impl Inbox {
         &mut self,
         wire: &mut W,
         fresh: &mut [u8],
-        heard: &mut impl FnMut(Heard),
+        heard: &mut impl FnMut(TakenOut),
     ) -> usize {
         let sorted = sort(wire, fresh, heard);
         self.bytes
@@ -65,7 +65,7 @@ impl Inbox {
     pub(super) fn top_up<W: Wire, P>(
         &mut self,
         wire: &mut W,
-        heard: &mut impl FnMut(Heard),
+        heard: &mut impl FnMut(TakenOut),
         read: impl FnOnce(&mut [u8]) -> Result<usize, P>,
     ) -> Result<usize, P> {
         let mut fresh = [0; TOP_UP];
@@ -94,7 +94,7 @@ struct Sorted {
 }
 
 /// Takes the heartbeats out of `bytes`.
-fn sort<W: Wire>(wire: &mut W, bytes: &mut [u8], heard: &mut impl FnMut(Heard)) -> Sorted {
+fn sort<W: Wire>(wire: &mut W, bytes: &mut [u8], heard: &mut impl FnMut(TakenOut)) -> Sorted {
     let (mut kept, mut seen) = (0, 0);
     while seen < bytes.len() {
         let rest = bytes.len() - seen;
@@ -103,12 +103,12 @@ fn sort<W: Wire>(wire: &mut W, bytes: &mut [u8], heard: &mut impl FnMut(Heard)) 
             Incoming::Pass(len) => whole(len),
             Incoming::Pong { len, answers } => {
                 seen += whole(len);
-                heard(Heard::Pong(answers));
+                heard(TakenOut::Pong(answers));
                 continue;
             }
             Incoming::Ping { len } => {
                 seen += whole(len);
-                heard(Heard::Ping);
+                heard(TakenOut::Ping);
                 continue;
             }
             Incoming::More if rest < MOST_HELD => return Sorted { kept, held: rest },

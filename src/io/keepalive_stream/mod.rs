@@ -150,6 +150,29 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
         self.state.pinger.detection_bound()
     }
 
+    /// What the socket's send buffer holds at most, in bytes: see
+    /// [`Keepalive::set_send_buffer`](crate::Keepalive::set_send_buffer). With feature `tcp`,
+    /// `SendQueue::apply` returns it.
+    pub fn set_send_buffer(&mut self, bytes: u64) {
+        self.state.pinger.set_send_buffer(bytes);
+    }
+
+    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged: the
+    /// kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind an upload
+    /// is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its answer is due
+    /// from then on.
+    ///
+    /// It is asked only while a ping stands behind other bytes, at most once a poll and about sixteen
+    /// times an interval. It must not block.
+    #[must_use]
+    pub fn with_send_queue(
+        mut self,
+        queue: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.state.pinger.ask_queue(queue);
+        self
+    }
+
     /// Asks the peer now, without waiting for the interval: see
     /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). The stream has to be read for it to be
     /// sent.

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::inbox::Heard;
+use super::inbox::TakenOut;
 use super::state::{State, Stop};
 use crate::driver::{Carrier as _, Half, Seen};
 use crate::io::adapt::{Outlet, Room, Source};
@@ -58,8 +58,8 @@ impl<W: Wire, R: Runtime> State<W, R> {
         } = self;
         let mut flooded = None;
         let mut heard = |heard| match heard {
-            Heard::Pong(answers) => pinger.on_pong(answers),
-            Heard::Ping => match pinger.on_ping() {
+            TakenOut::Pong(answers) => pinger.on_pong(answers),
+            TakenOut::Ping => match pinger.on_ping() {
                 Ok(()) => outbox.push_answer(),
                 Err(error) => flooded = Some(error),
             },

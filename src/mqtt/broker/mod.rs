@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use super::exchange::{Exchange, Phase};
 use super::{ConnAck, Connect, Disconnect, MqttError, Packet, Scanner, Version};
 use crate::error::ConfigError;
+use crate::grace::was_away_for;
 use crate::keepalive::{Cause, Dead, KeepaliveConfig};
 use crate::time::{Newest, SHORTEST, later};
 
@@ -303,7 +304,8 @@ impl BrokerKeepalive {
         let now = self.advance(now);
         let due = self.due().filter(|due| due.at <= now)?;
         let late = now.saturating_duration_since(due.at);
-        if self.config.forgive_stall && !self.is_forgiven && late > due.limit / 4 {
+        let forgives = self.config.forgive_stall && !self.is_forgiven;
+        if forgives && was_away_for(late, due.limit) {
             self.is_forgiven = true;
             self.judged_from = now;
             return None;
