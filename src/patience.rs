@@ -156,9 +156,8 @@ impl Patience {
             self.since = now;
             self.drained = 1;
         }
-        if self.spent == Spent::Again {
-            self.spent = Spent::No;
-        }
+        // What was reported before it does not answer it.
+        self.spent = Spent::No;
         self.asked = self.asked.saturating_add(1);
     }
 

@@ -25,6 +25,8 @@ mod models;
 mod pinger;
 mod quiet;
 mod tasks;
+#[cfg(all(test, feature = "test-util"))]
+mod tests;
 mod watched;
 
 use std::sync::Arc;
@@ -178,6 +180,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
         if self.looking && seen != Seen::Nothing {
             let now = self.now();
             self.report(seen, now, cx);
+            self.looking = self.machine.is_looking();
         }
         loop {
             let deadline = earlier(self.machine.poll_timeout(), self.notes.next_tick());

@@ -69,6 +69,7 @@ mod cases;
 mod config;
 mod connection;
 mod detector;
+mod faults;
 mod idle;
 mod keepalive;
 mod looks;
