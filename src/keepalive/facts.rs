@@ -106,8 +106,8 @@ pub(super) struct Facts {
 /// own accord (`tcp_wmem`, 4 MiB).
 const SEND_BUFFER: u32 = 4 << 20;
 
-/// A send queue of more bytes than that stands before a ping as a full socket does; a shorter one is
-/// gone soon on any path that is alive.
+/// A send queue of more bytes than that stands before a ping as a full socket does; a shorter one
+/// is gone soon on any path that is alive.
 const DEEP: u64 = 128 * 1024;
 
 impl Question {

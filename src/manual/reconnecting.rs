@@ -1,10 +1,10 @@
 //! And after the verdict?
 //!
-//! A verdict ends a stream. The next attempt is the program's, and five things belong to it: a time-out
-//! around the *handshake* (a stopped server accepts in its kernel and never answers), a delay that
-//! grows, chance in the delay, a delay that begins anew only after a connection that lasted, and whatever
-//! has to be said again on a new connection. The delays may come from any iterator; `backon`'s builders
-//! are some.
+//! A verdict ends a stream. The next attempt is the program's, and five things belong to it: a
+//! time-out around the *handshake* (a stopped server accepts in its kernel and never answers), a
+//! delay that grows, chance in the delay, a delay that begins anew only after a connection that
+//! lasted, and whatever has to be said again on a new connection. The delays may come from any
+//! iterator; `backon`'s builders are some.
 //!
 //! ```
 //! use std::time::Duration;

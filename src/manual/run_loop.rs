@@ -2,13 +2,13 @@
 //!
 //! Three verbs. `on_*(.., now)` reports a fact. `poll_timeout()` says when to come back.
 //! `handle_timeout(now)` moves time and returns at most one thing to do: call it until it returns
-//! `None`. A loop has three steps: wait for input until `poll_timeout()`, report the input, move time.
-//! Nothing else is needed: no queue to drain, no callback, no clock inside.
+//! `None`. A loop has three steps: wait for input until `poll_timeout()`, report the input, move
+//! time. Nothing else is needed: no queue to drain, no callback, no clock inside.
 //!
 //! * An older `now` counts as the newest seen. Spurious, early and late calls are harmless.
 //! * Report input *first*: whatever can be read is reported before time moves. A caller who cannot
-//!   promise that says [`on_more_input`](crate::Keepalive::on_more_input) once; then a silence that is
-//!   due asks for a [look](crate::KeepaliveEvent::Look) before it is judged.
+//!   promise that says [`on_more_input`](crate::Keepalive::on_more_input) once; then a silence that
+//!   is due asks for a [look](crate::KeepaliveEvent::Look) before it is judged.
 //! * Received and sent bytes move deadlines later only, so a timer that is set may stay as it is.
 //! * [`next_due`](crate::Keepalive::next_due) tells what the deadline is for.
 //!

@@ -193,14 +193,14 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
         self.pinger.set_send_buffer(bytes);
     }
 
-    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged: the
-    /// kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind an upload
-    /// is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its answer is due
-    /// from then on. Megabytes that a large buffer takes at once never fill the socket, so that
-    /// nothing else can tell that they stand before a ping.
+    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged:
+    /// the kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind
+    /// an upload is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its
+    /// answer is due from then on. Megabytes that a large buffer takes at once never fill the
+    /// socket, so that nothing else can tell that they stand before a ping.
     ///
-    /// It is asked when a ping is taken, and while that stands behind other bytes, about sixteen times
-    /// an interval. It must not block.
+    /// It is asked when a ping is taken, and while that stands behind other bytes, about sixteen
+    /// times an interval. It must not block.
     #[must_use]
     pub fn with_send_queue(
         mut self,

@@ -108,9 +108,9 @@ async fn upload_by(stream: Connection, most: u64, size: usize) {
     }
 }
 
-/// Uploads in the way that `how` names: for ever from a buffer of the kernel's size, or of 4 MiB asked
-/// and given twice; the latter with the kernel asked, for ever or only as much as the buffer takes at
-/// once; a little and nothing more; one message that takes long.
+/// Uploads in the way that `how` names: for ever from a buffer of the kernel's size, or of 4 MiB
+/// asked and given twice; the latter with the kernel asked, for ever or only as much as the buffer
+/// takes at once; a little and nothing more; one message that takes long.
 pub(crate) async fn upload(socket: TcpStream, how: &str) {
     // What follows is about the kernel's own limit, if any, and the buffer alone.
     let plain = SendQueue::new().unsent(0);

@@ -1,5 +1,5 @@
-//! When a ping is out: laws 2 to 5 with the facts about what stands before it, and laws 7 and 8 by a
-//! model that is written from the documentation of `Keepalive` alone.
+//! When a ping is out: laws 2 to 5 with the facts about what stands before it, and laws 7 and 8 by
+//! a model that is written from the documentation of `Keepalive` alone.
 
 use std::time::{Duration, Instant};
 
@@ -205,8 +205,8 @@ impl Model {
             None if self.answered < next => next - 1,
             _ => return,
         };
-        // Which one a pong without a number answers is known if one is open; the time of any but the
-        // last three is forgotten.
+        // Which one a pong without a number answers is known if one is open; the time of any but
+        // the last three is forgotten.
         let timed = nth + 3 >= next;
         if timed && self.full.is_some_and(|full| self.pings[nth].sent >= full) {
             self.full = None;
