@@ -69,8 +69,8 @@ enum Standing {
     Over(Verdict),
 }
 
-/// The instants that are written on the way of every byte that comes in are kept as such; all others
-/// count from `base`.
+/// The instants that are written on the way of every byte that comes in are kept as such; all
+/// others count from `base`.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     base: Instant,
@@ -102,8 +102,8 @@ pub(super) struct Facts {
     pub(super) issued: bool,
 }
 
-/// What a send buffer holds where nobody has asked: beyond the largest that Linux grows to of its own
-/// accord (`tcp_wmem`, 4 MiB).
+/// What a send buffer holds where nobody has asked: beyond the largest that Linux grows to of its
+/// own accord (`tcp_wmem`, 4 MiB).
 const SEND_BUFFER: u32 = 4 << 20;
 
 /// A send queue of more bytes than that stands before a ping as a full socket does; a shorter one is

@@ -1,10 +1,10 @@
-//! A slow uplink: megabytes of our own stand before a ping, in this host and in a router, and that is
-//! no death. A cut is, in time.
+//! A slow uplink: megabytes of our own stand before a ping, in this host and in a router, and that
+//! is no death. A cut is, in time.
 //!
 //! Needs root, `ip`, `tc` and `nft`. The real numbers are a default configuration on 1 Mbit/s for
 //! 90 s. Here all limits are a fifth of that and the link is five times as fast, so that the same
-//! bytes stand before a ping for the same part of every limit. `LIVENESS_UPLINK_SCALE=1` makes it the
-//! real numbers.
+//! bytes stand before a ping for the same part of every limit. `LIVENESS_UPLINK_SCALE=1` makes it
+//! the real numbers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
