@@ -112,7 +112,7 @@ fn a_flood_of_pings_ends_the_stream_with_its_own_reason() {
     let error = error.expect("a flood");
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     // Each answer has two bytes.
-    assert!(stream.get_ref().written.len() < 2 * 10_000);
+    assert!(stream.get_ref().written.len() <= 2 * 1000);
 }
 
 /// Time stands in a [`Sim`], and a poll sees no input while the task's budget is used up.
