@@ -129,8 +129,8 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
         self.due || self.looking || self.alarm.has_rung()
     }
 
-    /// Whether a poll by the task of the last one would find nothing new: the usual case of a stream
-    /// that has to wait.
+    /// Whether a poll by the task of the last one would find nothing new: the usual case of a
+    /// stream that has to wait.
     #[inline]
     pub(crate) fn is_asleep(&self) -> bool {
         !self.due

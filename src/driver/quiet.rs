@@ -25,8 +25,8 @@ pub(crate) struct Quiet {
     hold_spent: bool,
 }
 
-/// How long nobody may wait for input before reader idleness counts again, unless told otherwise: as
-/// long as the pause of a [`KeepaliveConfig`](crate::KeepaliveConfig::pause_limit()).
+/// How long nobody may wait for input before reader idleness counts again, unless told otherwise:
+/// as long as the pause of a [`KeepaliveConfig`](crate::KeepaliveConfig::pause_limit()).
 const HOLD_LIMIT: Duration = KeepaliveConfig::new().pause_limit;
 
 impl Quiet {

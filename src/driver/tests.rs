@@ -92,7 +92,8 @@ struct Bench {
     wakes: Arc<Wakes>,
 }
 
-/// What a poll did: what the machine was told, whether the task was woken, and whether it was judged.
+/// What a poll did: what the machine was told, whether the task was woken, and whether it was
+/// judged.
 type Did = (Vec<&'static str>, bool, bool);
 
 impl Bench {

@@ -1,5 +1,5 @@
-//! `Keepalive` for a caller who reports what is left to read: laws 2 to 5 with the event `Look`, with
-//! pauses and their limit.
+//! `Keepalive` for a caller who reports what is left to read: laws 2 to 5 with the event `Look`,
+//! with pauses and their limit.
 
 use std::time::{Duration, Instant};
 
@@ -120,8 +120,8 @@ proptest! {
         machine::shifted(|now| Looking::new(config, now), origin(), &script)?;
     }
 
-    /// Silence is judged by nobody but a caller who looked: no verdict about it without a report since
-    /// the first look. And a pause ends in one only after its whole limit.
+    /// Silence is judged by nobody but a caller who looked: no verdict about it without a report
+    /// since the first look. And a pause ends in one only after its whole limit.
     #[test]
     fn no_verdict_about_input_that_nobody_looked_at((setup, config) in configs(), script in script(op)) {
         let mut looking = Looking::new(config, origin());

@@ -66,7 +66,8 @@ fn a_babbling_peer_is_dead_within_the_bound_on_an_idle_and_on_a_loaded_executor(
     }
 }
 
-/// 6: a ping behind an upload whose buffer is never empty was never out, and nothing was asked again.
+/// 6: a ping behind an upload whose buffer is never empty was never out, and nothing was asked
+/// again.
 #[test]
 fn a_ping_behind_an_upload_that_is_never_flushed_is_judged() {
     let mut world = World::new();
