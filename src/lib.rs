@@ -26,7 +26,7 @@
 //!
 //! * **Never early.** No event and no verdict before its time; a date that is not exact errs in
 //!   the peer's favour.
-//! * **Ask before you bury.** Nobody is [`Dead`] for not answering unless a ping was on the wire for
+//! * **Ask first.** Nobody is [`Dead`] for not answering unless a ping was on the wire for
 //!   the whole reply timeout. Input that has arrived is taken in before silence is judged.
 //! * **Bounded.** A configuration knows the longest time to a verdict:
 //!   [`KeepaliveConfig::detection_bound`].

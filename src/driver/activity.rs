@@ -105,26 +105,12 @@ pub struct Activity {
 
 impl Activity {
     /// How many bytes were read from the socket so far.
-    ///
-    /// ```
-    /// # use liveness::io::Activity;
-    /// fn has_heard_anything(activity: &Activity) -> bool {
-    ///     activity.bytes_read() > 0
-    /// }
-    /// ```
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.record.read.bytes.load(Ordering::Acquire)
     }
 
     /// How many bytes the socket has accepted so far.
-    ///
-    /// ```
-    /// # use liveness::io::Activity;
-    /// fn progress(activity: &Activity, since: u64) -> u64 {
-    ///     activity.bytes_written() - since
-    /// }
-    /// ```
     #[must_use]
     pub fn bytes_written(&self) -> u64 {
         self.record.written.bytes.load(Ordering::Acquire)

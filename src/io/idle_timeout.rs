@@ -57,13 +57,6 @@ struct Guard<R: Runtime> {
 
 impl<S, R: Runtime> IdleTimeout<S, R> {
     /// Fails reads and writes of `io` after `after` without a byte; at least 1 ms, zero is off.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// let socket = IdleTimeout::new(futures::io::empty(), Duration::from_secs(30), Tokio);
-    /// # drop(socket);
-    /// ```
     pub fn new(io: S, after: Duration, rt: R) -> Self {
         let (now, config) = (rt.now(), IdleConfig::new().all(after));
         let guard = Guard {
@@ -80,51 +73,22 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     }
 
     /// The socket itself.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
-    /// ```
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.io
     }
 
     /// The socket itself; what is read or written through it is not counted.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// socket.get_mut().set_position(1);
-    /// ```
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io
     }
 
     /// The socket itself, pinned.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// Pin::new(&mut socket).get_pin_mut().set_position(1);
-    /// ```
     pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
         self.project().io
     }
 
     /// The socket back, without its timeout.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// # let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// assert_eq!(socket.into_inner().into_inner(), [7]);
-    /// ```
     pub fn into_inner(self) -> S {
         self.io
     }

@@ -90,59 +90,28 @@ impl<S, R: Runtime> Tracked<S, R> {
 
     /// The byte counts, for a message layer above: see
     /// [`PingPong::with_activity`](crate::PingPong::with_activity).
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::empty(), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.activity().bytes_read(), 0);
-    /// ```
     #[must_use]
     pub fn activity(&self) -> Activity {
         self.notes.activity()
     }
 
     /// The socket itself.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
-    /// ```
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.io
     }
 
     /// The socket itself; what is read or written through it is not counted.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// socket.get_mut().set_position(1);
-    /// ```
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io
     }
 
     /// The socket itself, pinned.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// Pin::new(&mut socket).get_pin_mut().set_position(1);
-    /// ```
     pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
         self.project().io
     }
 
     /// The socket back; the event stream ends.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.into_inner().into_inner(), [7]);
-    /// ```
     pub fn into_inner(self) -> S {
         self.io
     }

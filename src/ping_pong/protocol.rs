@@ -6,9 +6,9 @@ use crate::seq::{Answers, Seq};
 /// Tells [`PingPong`](crate::PingPong) how a message type says ping and pong.
 ///
 /// # Implementing
-/// `ping` is called once per ping, with numbers that only grow; put the number into the message if
-/// the protocol can carry one (`seq.value()`, since `Display` writes `#7`), so that round trips are exact. `classify` sees every message that
-/// comes in; an answer to a ping of the peer goes into [`Inbound::Ping`], or `None` where the layer
+/// `ping` is called once per ping, with numbers that only grow. Put the number into the message if the
+/// protocol can carry one, so that round trips are exact: `seq.value()`, since `Display` writes `#7`.
+/// `classify` sees every message that comes in; an answer to a ping of the peer goes into [`Inbound::Ping`], or `None` where the layer
 /// below answers by itself.
 ///
 /// ```
@@ -43,23 +43,9 @@ pub trait Protocol {
     type Message;
 
     /// The ping with the number `seq`.
-    ///
-    /// ```
-    /// # use liveness::{Protocol, Seq};
-    /// fn first_ping<P: Protocol>(protocol: &mut P) -> P::Message {
-    ///     protocol.ping(Seq::new(0))
-    /// }
-    /// ```
     fn ping(&mut self, seq: Seq) -> Self::Message;
 
     /// What a message that came in is.
-    ///
-    /// ```
-    /// # use liveness::{Inbound, Protocol};
-    /// fn is_data<P: Protocol>(protocol: &mut P, message: P::Message) -> bool {
-    ///     matches!(protocol.classify(message), Inbound::Data(_))
-    /// }
-    /// ```
     fn classify(&mut self, message: Self::Message) -> Inbound<Self::Message>;
 
     /// The last message to a peer that was found dead, which tells it why; `None`, the default, where
@@ -90,6 +76,6 @@ pub enum Inbound<M> {
         /// The answer, or `None` when the layer below has answered already or none is wanted.
         reply: Option<M>,
     },
-    /// A pong, with the number of the ping it answers; `None` where the protocol carries none.
+    /// A pong, and the ping that it answers.
     Pong(Answers),
 }

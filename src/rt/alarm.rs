@@ -47,11 +47,6 @@ pub struct Alarm<R: Runtime> {
 
 impl<R: Runtime> Alarm<R> {
     /// An alarm on the clock of `rt`. Its timer is made by the first poll that needs one.
-    ///
-    /// ```
-    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// # drop(alarm);
-    /// ```
     #[must_use]
     pub fn new(rt: R) -> Self {
         let bell = Arc::new(Bell {
@@ -68,13 +63,6 @@ impl<R: Runtime> Alarm<R> {
     }
 
     /// The runtime it goes by.
-    ///
-    /// ```
-    /// use liveness::rt::Runtime;
-    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// let now = alarm.runtime().now();
-    /// # let _ = now;
-    /// ```
     #[must_use]
     pub const fn runtime(&self) -> &R {
         &self.rt
@@ -84,13 +72,6 @@ impl<R: Runtime> Alarm<R> {
     ///
     /// Cancel safe. The deadline may be another one at each call; the task of the last call is woken
     /// for it. A deadline that lies a little ahead of an earlier one costs nothing.
-    ///
-    /// ```
-    /// # use std::task::{Context, Poll, Waker};
-    /// let mut alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(alarm.poll_at(None, &mut cx).is_pending());
-    /// ```
     pub fn poll_at(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Instant> {
         self.listen(cx.waker());
         let Some(deadline) = deadline else {

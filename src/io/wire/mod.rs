@@ -17,10 +17,6 @@ use crate::seq::{Answers, Seq};
 
 /// The most bytes that a [`Wire`] may ask to see again with more behind them: a WebSocket control
 /// frame with the longest header and the longest payload, 14 + 125.
-///
-/// ```
-/// assert_eq!(liveness::io::MOST_HELD, 139);
-/// ```
 pub const MOST_HELD: usize = 139;
 
 /// Follows the frames of a byte stream in both directions, for
@@ -109,29 +105,10 @@ pub trait Wire: Clone {
     /// none in them; returns how many were followed. `bytes` is never empty.
     ///
     /// A return value of zero, or above the number of bytes, counts as all of them.
-    ///
-    /// ```
-    /// # use liveness::io::Wire;
-    /// fn follow<W: Wire>(wire: &mut W, mut bytes: &[u8]) {
-    ///     while !bytes.is_empty() {
-    ///         let followed = wire.outgoing(bytes);
-    ///         bytes = &bytes[followed..];
-    ///     }
-    /// }
-    /// ```
     fn outgoing(&mut self, bytes: &[u8]) -> usize;
 
     /// Whether a ping or an answer of ours may stand right here, after all outgoing bytes followed
     /// so far: between two frames, after the handshake and before the farewell.
-    ///
-    /// ```
-    /// # use liveness::io::Wire;
-    /// fn has_border_in<W: Wire>(wire: &W, bytes: &[u8]) -> bool {
-    ///     let mut ahead = wire.clone();
-    ///     ahead.outgoing(bytes);
-    ///     ahead.may_ping()
-    /// }
-    /// ```
     fn may_ping(&self) -> bool;
 
     /// Appends the ping with the number `seq` to `buf`. Called at a border; the bytes go out next,
@@ -139,39 +116,14 @@ pub trait Wire: Clone {
     ///
     /// A wire that appends nothing has no ping: then nothing is asked, and only the
     /// [silence limit](KeepaliveConfig::silence) judges.
-    ///
-    /// ```
-    /// # use liveness::{Seq, io::Wire};
-    /// fn first_ping<W: Wire>(wire: &mut W) -> bytes::BytesMut {
-    ///     let mut buf = bytes::BytesMut::new();
-    ///     wire.ping(Seq::new(0), &mut buf);
-    ///     buf
-    /// }
-    /// ```
     fn ping(&mut self, seq: Seq, buf: &mut BytesMut);
 
     /// Looks at bytes that came in, and says what the first of them are. `bytes` is never empty; what
     /// the answer does not cover is offered again.
-    ///
-    /// ```
-    /// # use liveness::io::{Incoming, Wire};
-    /// fn is_for_user<W: Wire>(wire: &mut W, bytes: &[u8]) -> bool {
-    ///     matches!(wire.incoming(bytes), Incoming::Pass(_))
-    /// }
-    /// ```
     fn incoming(&mut self, bytes: &[u8]) -> Incoming;
 
     /// Appends the answer to the last ping that [`incoming`](Self::incoming) reported as
     /// [`Incoming::Ping`]. Called at a border. The default appends nothing.
-    ///
-    /// ```
-    /// # use liveness::io::Wire;
-    /// fn answer<W: Wire>(wire: &mut W) -> bytes::BytesMut {
-    ///     let mut buf = bytes::BytesMut::new();
-    ///     wire.answer(&mut buf);
-    ///     buf
-    /// }
-    /// ```
     fn answer(&mut self, buf: &mut BytesMut) {
         let _ = buf;
     }
@@ -194,18 +146,6 @@ pub trait Wire: Clone {
     ///
     /// A configuration that cannot work ends the stream with
     /// [`InvalidInput`](std::io::ErrorKind::InvalidInput).
-    ///
-    /// ```
-    /// # use liveness::{KeepaliveConfig, io::Wire};
-    /// # use std::time::Duration;
-    /// # struct Mqtt { server_keep_alive: Option<u16> }
-    /// # impl Mqtt {
-    /// fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
-    ///     let seconds = self.server_keep_alive.take()?;
-    ///     Some(config.interval(Duration::from_secs(seconds.into())))
-    /// }
-    /// # }
-    /// ```
     fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
         let _ = config;
         None
