@@ -21,8 +21,9 @@ use crate::time::Brief;
 /// as the socket has bytes, reads succeed, also after the verdict; and it can still be closed. Both
 /// directions count, so a long download is not idle because nothing is written.
 ///
-/// The error is never early. While somebody waits it comes at most a sixteenth of the period late on
-/// a connection that has just been busy (see [`track`](super::track)), and exactly on a quiet one.
+/// The error is never early. While somebody waits it comes at most a sixteenth of the period late
+/// on a connection that has just been busy (see [`track`](super::track)), and exactly on a quiet
+/// one.
 ///
 /// To act on silence instead of failing, use [`track`](super::track).
 ///
@@ -32,7 +33,8 @@ use crate::time::Brief;
 /// use liveness::io::IdleTimeout;
 /// use tokio::io::AsyncReadExt;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// # let (socket, _peer) = tokio::io::duplex(64);
 /// let mut socket = IdleTimeout::new(socket, Duration::from_secs(30), Tokio);
 /// let error = socket.read_u8().await.unwrap_err();
@@ -148,8 +150,8 @@ impl<R: Runtime> Guard<R> {
     #[cold]
     fn note_dated(&mut self, now: Instant) {
         self.driver.machine.on_moved(now);
-        // Credit may be used up. The next tick may come before the deadline that the waiting task has
-        // set its timer to, so that task has to set it anew.
+        // Credit may be used up. The next tick may come before the deadline that the waiting task
+        // has set its timer to, so that task has to set it anew.
         let driver = &mut self.driver;
         self.tasks.poll_for_both(|cx| driver.arm(cx));
     }

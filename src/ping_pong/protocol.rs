@@ -6,10 +6,10 @@ use crate::seq::{Answers, Seq};
 /// Tells [`PingPong`](crate::PingPong) how a message type says ping and pong.
 ///
 /// # Implementing
-/// `ping` is called once per ping, with numbers that only grow. Put the number into the message if the
-/// protocol can carry one, so that round trips are exact: `seq.value()`, since `Display` writes `#7`.
-/// `classify` sees every message that comes in; an answer to a ping of the peer goes into [`Inbound::Ping`], or `None` where the layer
-/// below answers by itself.
+/// `ping` is called once per ping, with numbers that only grow; put the number into the message if
+/// the protocol can carry one (`seq.value()`, since `Display` writes `#7`), so that round trips are
+/// exact. `classify` sees every message that comes in; an answer to a ping of the peer goes into
+/// [`Inbound::Ping`], or `None` where the layer below answers by itself.
 ///
 /// ```
 /// use liveness::{Answers, Inbound, Protocol, Seq};
@@ -48,8 +48,8 @@ pub trait Protocol {
     /// What a message that came in is.
     fn classify(&mut self, message: Self::Message) -> Inbound<Self::Message>;
 
-    /// The last message to a peer that was found dead, which tells it why; `None`, the default, where
-    /// the protocol has none.
+    /// The last message to a peer that was found dead, which tells it why; `None`, the default,
+    /// where the protocol has none.
     fn farewell(&mut self, dead: &Dead) -> Option<Self::Message> {
         let _ = dead;
         None

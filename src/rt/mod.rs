@@ -1,7 +1,7 @@
 //! Runtimes and time: the only place where a clock is read.
 //!
-//! A runtime is a value that you pass: [`Tokio`], [`Smol`], or one of your own. There is no
-//! default to forget: without one the program does not compile. Two small traits are all it takes;
+//! A runtime is a value that you pass: [`Tokio`], [`Smol`], or one of your own. There is no default
+//! to forget: without one the program does not compile. Two small traits are all it takes;
 //! `examples/own_runtime.rs` writes one with a thread and a condition variable.
 
 mod alarm;
@@ -70,9 +70,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
         crate::jitter::seed()
     }
 
-    /// Whether a read may find nothing although something is there, because the running task has used
-    /// up its turn. By default never. Tokio's budget does that: its sockets answer *pending* to a task
-    /// that has done enough.
+    /// Whether a read may find nothing although something is there, because the running task has
+    /// used up its turn. By default never. Tokio's budget does that: its sockets answer *pending*
+    /// to a task that has done enough.
     fn may_hide_input(&self) -> bool {
         false
     }
@@ -85,8 +85,8 @@ pub(crate) const BUDGET: u32 = 32;
 /// One timer, which can be set again and again.
 ///
 /// # Implementing
-/// * `poll_expired` returns [`Poll::Ready`] once `at` has come, and otherwise wakes the waker of the
-///   last poll when it does. Firing early is allowed, firing never is not.
+/// * `poll_expired` returns [`Poll::Ready`] once `at` has come, and otherwise wakes the waker of
+///   the last poll when it does. Firing early is allowed, firing never is not.
 /// * After `Ready` it is not polled again before a `reset`.
 /// * `reset` may come at any time, also after `Ready`; the caller polls afterwards.
 ///
