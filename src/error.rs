@@ -196,11 +196,6 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// `what` has `found` bytes instead of `expected`.
-    ///
-    /// ```
-    /// # use liveness::DecodeError;
-    /// assert_eq!(DecodeError::length("load", 5, 4).to_string(), "load: 4 bytes instead of 5");
-    /// ```
     #[must_use]
     pub const fn length(what: &'static str, expected: usize, found: usize) -> Self {
         Self::Length {

@@ -34,11 +34,6 @@ pub const ROUND_TRIP: &str = "liveness_round_trip_seconds";
 pub const VERDICTS: &str = "liveness_verdicts_total";
 
 /// Gives the recorder the units and the help texts; call it once, after installing one.
-///
-/// ```
-/// // metrics_exporter_prometheus::PrometheusBuilder::new().install()?;
-/// liveness::metrics::describe();
-/// ```
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub fn describe() {

@@ -22,31 +22,18 @@ pub struct Seq(u64);
 
 impl Seq {
     /// The number `value`.
-    ///
-    /// ```
-    /// assert!(liveness::Seq::new(1) < liveness::Seq::new(2));
-    /// ```
     #[must_use]
     pub const fn new(value: u64) -> Self {
         Self(value)
     }
 
     /// The bare number, for a wire format.
-    ///
-    /// ```
-    /// assert_eq!(liveness::Seq::new(3).value(), 3);
-    /// ```
     #[must_use]
     pub const fn value(self) -> u64 {
         self.0
     }
 
     /// The number after this one; the last one is followed by itself.
-    ///
-    /// ```
-    /// # use liveness::Seq;
-    /// assert_eq!(Seq::new(u64::MAX).next(), Seq::new(u64::MAX));
-    /// ```
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -75,14 +75,6 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     }
 
     /// The socket itself.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// let io = futures::io::Cursor::new([7]);
-    /// let socket = IdleTimeout::new(io, Duration::from_secs(30), Tokio);
-    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
-    /// ```
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.io
@@ -99,14 +91,6 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     }
 
     /// The socket back, without its timeout.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// # let io = futures::io::Cursor::new([7]);
-    /// # let socket = IdleTimeout::new(io, Duration::from_secs(30), Tokio);
-    /// assert_eq!(socket.into_inner().into_inner(), [7]);
-    /// ```
     pub fn into_inner(self) -> S {
         self.io
     }

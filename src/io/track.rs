@@ -92,24 +92,12 @@ impl<S, R: Runtime> Tracked<S, R> {
 
     /// The byte counts, for a message layer above: see
     /// [`PingPong::with_activity`](crate::PingPong::with_activity).
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::empty(), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.activity().bytes_read(), 0);
-    /// ```
     #[must_use]
     pub fn activity(&self) -> Activity {
         self.notes.activity()
     }
 
     /// The socket itself.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
-    /// ```
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.io
@@ -126,12 +114,6 @@ impl<S, R: Runtime> Tracked<S, R> {
     }
 
     /// The socket back; the event stream ends.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.into_inner().into_inner(), [7]);
-    /// ```
     pub fn into_inner(self) -> S {
         self.io
     }

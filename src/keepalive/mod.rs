@@ -74,7 +74,7 @@ pub enum Pong {
 /// calls are harmless, and a `now` older than one seen before counts as that newest one. One
 /// `Keepalive` is for one connection: after a reconnect make a new one.
 ///
-/// * **Ask before you bury.** No [`Cause::NoReply`] unless a ping was out for the whole reply
+/// * **Ask first.** No [`Cause::NoReply`] unless a ping was out for the whole reply
 ///   timeout. A call that comes much too late sends a fresh ping instead of a verdict (see
 ///   [`KeepaliveConfig::forgive_stall`]).
 /// * **One question at a time.** While the answer to a ping is awaited the peer is not asked again.

@@ -46,7 +46,7 @@ pub enum Proof {
     /// not death.
     #[default]
     AnyBytes,
-    /// Only a pong that answers one of our pings: also finds a peer that babbles and does not
+    /// Only a pong that answers one of our pings: also finds a peer that talks and does not
     /// listen. Wants a reply timeout that covers the queue in front of the answer.
     PongOnly,
 }

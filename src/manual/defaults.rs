@@ -64,7 +64,7 @@
 //! # Why 1000 pings in 10 s?
 //!
 //! The most that a peer can want is a ping each 10 ms, and the least that hurts is tens of
-//! thousands per second. gRPC allows two pings before data is due and calls a third a strike; that
+//! thousands per second. gRPC allows two pings before data is due and closes at the third; that
 //! is policy, and a limit of your own ([`FloodLimit`](crate::flood::FloodLimit)) may say so.
 //!
 //! # Why is forgiveness the default?

@@ -76,6 +76,6 @@ pub enum Inbound<M> {
         /// The answer, or `None` when the layer below has answered already or none is wanted.
         reply: Option<M>,
     },
-    /// A pong, with the number of the ping it answers; `None` where the protocol carries none.
+    /// A pong, and the ping that it answers.
     Pong(Answers),
 }

@@ -73,13 +73,6 @@ impl<R: Runtime> Alarm<R> {
     ///
     /// Cancel safe. The deadline may be another one at each call; the task of the last call is
     /// woken for it. A deadline that lies a little ahead of an earlier one costs nothing.
-    ///
-    /// ```
-    /// # use std::task::{Context, Poll, Waker};
-    /// let mut alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(alarm.poll_at(None, &mut cx).is_pending());
-    /// ```
     pub fn poll_at(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Instant> {
         self.listen(cx.waker());
         let Some(deadline) = deadline else {

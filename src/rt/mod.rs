@@ -91,14 +91,22 @@ pub(crate) const BUDGET: u32 = 32;
 /// * `reset` may come at any time, also after `Ready`; the caller polls afterwards.
 ///
 /// ```
-/// # use std::pin::{Pin, pin};
-/// # use std::time::Instant;
-/// # use liveness::rt::{Runtime, Timer};
-/// # async fn sleep_twice<R: Runtime>(rt: R, first: Instant, second: Instant) {
-/// let mut timer = pin!(rt.timer(first));
-/// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
-/// timer.as_mut().reset(second);
-/// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+/// # #[cfg(feature = "test-util")] {
+/// use std::future::poll_fn;
+/// use std::pin::pin;
+/// use std::time::Duration;
+/// use liveness::Runtime;
+/// use liveness::rt::Timer;
+///
+/// const SECOND: Duration = Duration::from_secs(1);
+/// liveness::test_util::simulate(async |rt| {
+///     let start = rt.now();
+///     let mut timer = pin!(rt.timer(start + SECOND));
+///     poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+///     timer.as_mut().reset(start + 3 * SECOND);
+///     poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+///     assert_eq!(rt.now(), start + 3 * SECOND);
+/// });
 /// # }
 /// ```
 pub trait Timer: Send {

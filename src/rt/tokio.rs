@@ -36,13 +36,6 @@ use super::{Runtime, Timer};
 pub struct Tokio;
 
 /// A [`tokio::time::Sleep`]; made by [`Tokio`].
-///
-/// ```
-/// # use liveness::rt::{Runtime, TokioTimer};
-/// fn timer(rt: liveness::Tokio, at: std::time::Instant) -> TokioTimer {
-///     rt.timer(at)
-/// }
-/// ```
 #[pin_project]
 #[derive(Debug)]
 pub struct TokioTimer(#[pin] tokio::time::Sleep);

@@ -122,7 +122,7 @@ fn a_pong_behind_many_reads_of_data_is_found_before_the_verdict() {
     assert_eq!(read_all(&mut stream).unwrap().len(), 100);
     assert_eq!(stream.rtt().samples(), 1);
 
-    // But a peer that only ever babbles is found out, though the input is never empty.
+    // But a peer that only ever chatters is found out, though the input is never empty.
     sim.advance(20 * S);
     read_all(&mut stream).unwrap();
     sim.advance(10 * S);

@@ -163,7 +163,7 @@ impl Machine for Asking {
         event
     }
 
-    /// A strike while a ping waits for its flush, and a pardon where nobody asks.
+    /// A missed answer while a ping waits for its flush, and grace where nobody asks.
     fn may_be_quiet(&self, late: bool) -> bool {
         self.perhaps_unflushed || late
     }
@@ -201,7 +201,7 @@ proptest! {
     /// last proof of life, no `NoReply` without a flushed ping that had the whole reply timeout,
     /// `Dead` once and nothing after it.
     #[test]
-    fn law_7_ask_before_you_bury(setup in setups(), script in script(op)) {
+    fn law_7_ask_first(setup in setups(), script in script(op)) {
         let mut asking = Asking::new(&setup, origin());
         let (mut now, mut dead) = (origin(), None);
         let (mut heard, mut flushed, mut blocked) = (now, Vec::new(), None);
@@ -314,10 +314,10 @@ fn worlds() -> impl Strategy<Value = Scenario> {
         0..400_u64,
         gaps(60_000, 5),
     )
-        .prop_map(|(answers, bare, babble, cut, writes)| Scenario {
+        .prop_map(|(answers, bare, chatter, cut, writes)| Scenario {
             answers: answers.into_iter().map(answer).collect(),
             bare,
-            babble,
+            chatter,
             cut: Some(cut * MILLI),
             writes,
             end: 2_000 * MILLI,
@@ -383,7 +383,7 @@ proptest! {
         setup in setups(),
         delays in gaps(60_000, 6),
         flushes in gaps(500, 4),
-        babble in gaps(60_000, 4),
+        chatter in gaps(60_000, 4),
         writes in gaps(60_000, 4),
         bare in any::<bool>(),
     ) {
@@ -394,10 +394,10 @@ proptest! {
         let scenario = Scenario {
             answers: delays.iter().map(in_time).chain([0]).map(Answer::Numbered).collect(),
             bare,
-            babble: if setup.silence > 0 && !setup.checks_peer() {
-                babble.iter().chain([&MILLI]).map(|gap| gap % (setup.silence * MILLI)).collect()
+            chatter: if setup.silence > 0 && !setup.checks_peer() {
+                chatter.iter().chain([&MILLI]).map(|gap| gap % (setup.silence * MILLI)).collect()
             } else {
-                babble
+                chatter
             },
             flushes,
             writes,
@@ -419,7 +419,7 @@ proptest! {
         let shortest = limits.into_iter().filter(|limit| *limit > 0).min().unwrap_or(100);
         prop_assume!(setup.proof == Proof::AnyBytes);
         let scenario = Scenario {
-            babble: scenario.babble.iter().chain([&1]).map(|gap| gap % (shortest * MILLI)).collect(),
+            chatter: scenario.chatter.iter().chain([&1]).map(|gap| gap % (shortest * MILLI)).collect(),
             cut: None,
             answers: Vec::new(),
             end: 200 * MILLI,
@@ -447,7 +447,7 @@ proptest! {
     /// after a whole interval; never in a burst, whatever the stalls.
     #[test]
     fn pings_come_in_no_bursts(setup in setups(), scenario in worlds(), stalls in gaps(150_000, 3)) {
-        // With strikes and a duty that is more frequent than the strikes the two may meet.
+        // With several questions and a duty more frequent than they are, the two may meet.
         prop_assume!(!setup.is_heard() || ms(setup.reply.1) <= setup.least_interval());
         let mut at = 0;
         let stalls: Vec<_> = stalls
@@ -540,7 +540,7 @@ proptest! {
         let scenario = Scenario { cut: Some(0), stalls, end: 10_000 * MILLI, ..Scenario::default() };
         let record = run(setup.config(), &scenario);
         let (at, _) = record.dead.expect("found");
-        // One clean window for the pardon, and what our side was away.
+        // One clean window of grace, and what our side was away.
         prop_assert!(at <= 2 * nanos(bound) + away, "{at}");
     }
 

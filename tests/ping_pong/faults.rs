@@ -18,7 +18,7 @@ fn poll(stream: &mut WiredStream) -> Next {
 }
 
 /// A peer that says something each turn of a millisecond and answers nothing: when it is dead.
-fn babbler(config: KeepaliveConfig, turns_find_all: bool) -> Duration {
+fn chatterer(config: KeepaliveConfig, turns_find_all: bool) -> Duration {
     let sim = Sim::new();
     let (mut stream, wire) = wired(&sim, config);
     wire.borrow_mut().cut = Some(Duration::ZERO);
@@ -48,7 +48,7 @@ fn babbler(config: KeepaliveConfig, turns_find_all: bool) -> Duration {
 
 /// 1: any input restarted the confirmation, so it lived for ever.
 #[test]
-fn a_babbling_peer_is_dead_within_the_bound_on_an_idle_and_on_a_loaded_executor() {
+fn a_chattering_peer_is_dead_within_the_bound_on_an_idle_and_on_a_loaded_executor() {
     let pong_only = KeepaliveConfig::new().proof(Proof::PongOnly);
     for config in [
         pong_only,
@@ -59,9 +59,9 @@ fn a_babbling_peer_is_dead_within_the_bound_on_an_idle_and_on_a_loaded_executor(
         let bound = wired(&sim, config).0.detection_bound().unwrap();
         // A turn is a millisecond, and each of the two looks takes one.
         let turns = SECOND / 250;
-        let idle = babbler(config, true);
+        let idle = chatterer(config, true);
         assert!(idle <= bound.undrained + turns, "{idle:?}, {bound:?}");
-        let loaded = babbler(config, false);
+        let loaded = chatterer(config, false);
         assert!(loaded <= bound.undrained + turns, "{loaded:?}, {bound:?}");
     }
 }

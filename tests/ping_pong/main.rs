@@ -1,4 +1,4 @@
-//! `PingPong` on simulated time, against peers that talk, babble, stop, do not read, or flood.
+//! `PingPong` on simulated time, against peers that talk, chatter, stop, do not read, or flood.
 
 #![allow(
     clippy::unwrap_used,

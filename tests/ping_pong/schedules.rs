@@ -261,6 +261,6 @@ proptest! {
         prop_assert_eq!(dead.cause, Cause::NoReply);
         prop_assert!(at >= proof + schedule.reply() * schedule.misses);
         let whole = |asked: &Duration| *asked >= proof && *asked + schedule.reply() <= at;
-        prop_assert!(asked.iter().any(whole), "buried and not asked: {asked:?}");
+        prop_assert!(asked.iter().any(whole), "dead and not asked: {asked:?}");
     }
 }

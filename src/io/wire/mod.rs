@@ -17,10 +17,6 @@ use crate::seq::{Answers, Seq};
 
 /// The most bytes that a [`Wire`] may ask to see again with more behind them: a WebSocket control
 /// frame with the longest header and the longest payload, 14 + 125.
-///
-/// ```
-/// assert_eq!(liveness::io::MOST_HELD, 139);
-/// ```
 pub const MOST_HELD: usize = 139;
 
 /// Follows the frames of a byte stream in both directions, for
