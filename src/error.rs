@@ -14,7 +14,8 @@ use std::time::Duration;
 /// let error = Keepalive::new(config, 0, Instant::now()).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "silence (30s) is not longer than interval (60s): the peer would be dead before it was asked",
+///     "silence (30s) is not longer than interval (60s): \
+///      the peer would be dead before it was asked",
 /// );
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

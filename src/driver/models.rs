@@ -1,16 +1,21 @@
 //! What `loom` finds out about the record of a connection and its two tasks, in any order of turns:
 //! nothing that moved is missed or dated too early, and nobody sleeps through what he waits for.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use loom::thread;
 
 use super::activity::Watch;
 use super::dating::CREDIT;
-use super::{BothTasks, Direction, Half, Notes, record};
+use super::{BothTasks, Carrier, Direction, Half, Notes, Pinger, Seen, record};
+use crate::keepalive::KeepaliveConfig;
 use crate::rt::models::{ModelClock, block_on, model};
 use crate::rt::{Alarm, Runtime};
+use crate::seq::Seq;
 use crate::sync::{AtomicU32, Mutex, Ordering};
 
 /// Both ends of a record with that much credit left, and the alarm of the watching side.
@@ -183,5 +188,55 @@ fn loom_whichever_half_polled_last_both_are_woken() {
         wait(Half::Write)();
         reader.join().unwrap();
         driver.join().unwrap();
+    });
+}
+
+/// A transport that takes every ping.
+struct Taker;
+
+impl Carrier<ModelClock, ()> for Taker {
+    type Error = Infallible;
+
+    fn put_ping(&mut self, _seq: Seq) {}
+
+    fn poll_own(
+        &mut self,
+        _pinger: &mut Pinger<ModelClock, ()>,
+        _half: Half,
+        _cx: &Context<'_>,
+    ) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_unblock(
+        &mut self,
+        _pinger: &mut Pinger<ModelClock, ()>,
+        _cx: &Context<'_>,
+    ) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn loom_a_wish_is_granted_without_waiting_for_a_deadline() {
+    model(|polls| {
+        let config = |secs| KeepaliveConfig::new().interval(Duration::from_secs(secs));
+        let mut pinger = Pinger::new(config(20), ModelClock::new()).unwrap();
+        let handle = pinger.handle(true);
+        let wisher = thread::spawn(move || {
+            handle.set_config(config(30)).unwrap();
+            handle.set_config(config(40)).unwrap();
+        });
+        block_on(polls, |cx| {
+            if pinger.is_due() || !pinger.is_asleep(Half::Read, cx) {
+                let judged = pinger.poll_judge(&mut Taker, Half::Read, Seen::Drained, cx);
+                assert!(judged.is_pending());
+            }
+            match pinger.keepalive().config() == config(40) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        wisher.join().unwrap();
     });
 }

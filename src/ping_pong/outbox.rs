@@ -97,8 +97,8 @@ impl<M> Outbox<M> {
         next
     }
 
-    /// The transport has a place for a message of ours: if it was the user's, it is taken now, or is
-    /// none any more.
+    /// The transport has a place for a message of ours: if it was the user's, it is taken now, or
+    /// is none any more.
     pub(super) const fn on_place(&mut self) {
         self.reserved = false;
     }
@@ -118,8 +118,8 @@ impl<M> Outbox<M> {
         (self.granted, self.reserved) = (granted, granted);
     }
 
-    /// The user hands over a message. It comes back if it is for the transport now, with one that has
-    /// to go before it if the user did not wait to be [granted](Self::grant) a place.
+    /// The user hands over a message. It comes back if it is for the transport now, with one that
+    /// has to go before it if the user did not wait to be [granted](Self::grant) a place.
     #[inline]
     pub(super) fn hand_over(&mut self, message: M) -> [Option<M>; 2] {
         let granted = std::mem::take(&mut self.granted);

@@ -1,4 +1,5 @@
 //! What `loom` finds out about [`Alarm`] and its bell: no ring is lost, in any order of turns.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -105,8 +106,8 @@ impl Task {
     }
 }
 
-/// Tries every order of turns. `run` is told how often a task is polled each time it is woken: once,
-/// or once more out of turn.
+/// Tries every order of turns. `run` is told how often a task is polled each time it is woken:
+/// once, or once more out of turn.
 pub(crate) fn model(run: fn(usize)) {
     for polls in [1, 2] {
         loom::model(move || run(polls));

@@ -21,7 +21,8 @@ use super::{Runtime, Timer};
 /// use liveness::Tokio;
 /// use liveness::rt::Runtime;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let start = Tokio.now();
 /// tokio::time::sleep(Duration::from_secs(3600)).await; // a paused clock jumps
 /// assert!(Tokio.now() - start >= Duration::from_secs(3600));

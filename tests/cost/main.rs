@@ -41,8 +41,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The bytes a connection takes: `wrap` makes one of what is given to it, itself included, and `start`
-/// brings it to where it waits.
+/// The bytes a connection takes: `wrap` makes one of what is given to it, itself included, and
+/// `start` brings it to where it waits.
 fn per_connection<B, W>(
     mut bare: impl FnMut() -> B,
     wrap: impl Fn(B) -> W,

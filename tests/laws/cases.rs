@@ -486,7 +486,8 @@ mod stalls {
         stalled.on_write_blocked(at(11));
         assert_eq!(stalled.handle_timeout(at(15)), None);
         stalled.on_send(at(16));
-        // What filled the transport may have stood before the ping, for as long as an upload may take.
+        // What filled the transport may have stood before the ping, for as long as an upload may
+        // take.
         assert_eq!(dead(&mut stalled, at(10 + 90 + 9)).cause, Cause::NoReply);
     }
 

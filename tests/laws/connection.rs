@@ -1,6 +1,6 @@
 //! A connection in simulated time: our side with its `Keepalive` and a caller who is on time unless
-//! told otherwise, a peer that answers, babbles, lies or falls silent, and a link that can be slow to
-//! take a ping.
+//! told otherwise, a peer that answers, babbles, lies or falls silent, and a link that can be slow
+//! to take a ping.
 //!
 //! Written against the documentation only: it knows nothing of how `Keepalive` works, and keeps a
 //! record of its own that the laws are stated on. Times are nanoseconds from the start.

@@ -13,7 +13,8 @@
 //! | 11 nothing postpones for ever | `bounds::law_11`, `keepalive::law_11`, `detector::forgiveness_ends` |
 //!
 //! The promises about a peer have a test of their name in `keepalive`: `no_false_alarm`,
-//! `one_question_at_a_time`, `pings_come_in_no_bursts`, `an_own_stall_is_not_the_death_of_the_peer`.
+//! `one_question_at_a_time`, `pings_come_in_no_bursts`,
+//! `an_own_stall_is_not_the_death_of_the_peer`.
 //!
 //! # Mistakes that were made elsewhere
 //!
@@ -69,6 +70,7 @@ mod cases;
 mod config;
 mod connection;
 mod detector;
+mod faults;
 mod idle;
 mod keepalive;
 mod looks;
@@ -76,6 +78,7 @@ mod machine;
 mod measures;
 mod monitor;
 mod monitor_model;
+mod out;
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -88,9 +91,8 @@ fn origin() -> Instant {
     *ORIGIN
 }
 
-/// So many runs of a property, or `LAWS_TIMES` times as many, which may be a fraction. What fails is
-/// shrunk and printed; it
-/// becomes a named test in `cases`.
+/// So many runs of a property, or `LAWS_TIMES` times as many, which may be a fraction. What fails
+/// is shrunk and printed; it becomes a named test in `cases`.
 fn runs(cases: u32) -> Config {
     let times = std::env::var("LAWS_TIMES").map_or(1.0, |times| times.parse().expect("a number"));
     let cases = (f64::from(cases) * times).ceil() as u32;

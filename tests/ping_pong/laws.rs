@@ -238,8 +238,8 @@ proptest! {
         let proves = |(_, is_pong): &&(Duration, bool)| *is_pong || scenario.proof == Proof::AnyBytes;
         let proof = heard.iter().filter(proves).map(|(at, _)| *at).next_back().unwrap_or_default();
 
-        // 7: as many pings as may go unanswered were on the wire, each for a whole reply timeout and
-        // with no life after it. (Others, sent only to be heard, may lie between.)
+        // 7: as many pings as may go unanswered were on the wire, each for a whole reply timeout
+        // and with no life after it. (Others, sent only to be heard, may lie between.)
         let mut until = at;
         for _ in 0..scenario.strikes {
             let waited = |asked: &&Duration| **asked + scenario.reply <= until;

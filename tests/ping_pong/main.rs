@@ -9,12 +9,15 @@
 mod activity;
 mod drive;
 mod ends;
+mod faults;
 mod halves;
 mod input;
 mod laws;
 mod pressure;
+mod schedules;
 mod upload;
 mod verdict;
+mod wired;
 
 use std::time::Duration;
 

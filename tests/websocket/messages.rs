@@ -696,7 +696,8 @@ fn a_page_is_alive_until_its_script_freezes() {
     });
 }
 
-/// A browser's network process answers ping frames while the page is dead: what each protocol proves.
+/// A browser's network process answers ping frames while the page is dead: what each protocol
+/// proves.
 #[test]
 fn frames_prove_the_network_process_and_text_the_page() {
     let mut world = World::new();
