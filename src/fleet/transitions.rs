@@ -14,7 +14,8 @@ use crate::rt::{Alarm, Runtime};
 ///
 /// The stream holds the monitor. Beats, arrivals and departures are reported through
 /// [`monitor_mut`](Transitions::monitor_mut) between two polls; so a task that reads beats and one
-/// stream share a `select`, and no lock. Take in all the beats that have arrived before the next poll.
+/// stream share a `select`, and no lock. Take in all the beats that have arrived before the next
+/// poll.
 ///
 /// The stream never ends. A monitor without a deadline makes no timer, and a beat touches none.
 ///
@@ -74,8 +75,8 @@ impl<T, R: Rule, Rt: Runtime> Transitions<T, R, Rt> {
         &self.monitor
     }
 
-    /// The monitor, to be told of beats, arrivals and departures, with times of the same runtime. An
-    /// earlier deadline counts from the next poll on.
+    /// The monitor, to be told of beats, arrivals and departures, with times of the same runtime.
+    /// An earlier deadline counts from the next poll on.
     pub const fn monitor_mut(&mut self) -> &mut Monitor<T, R> {
         &mut self.monitor
     }

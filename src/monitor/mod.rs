@@ -1,17 +1,17 @@
 //! [`Monitor`]: many peers, one deadline.
 //!
-//! A [`Peer`](crate::detector::Peer) or a [`watch`](crate::heartbeat::watch()) is for one peer. For a
-//! thousand or a million, a timer each costs more than the beats themselves. A monitor holds them all
-//! under one [`Rule`] and has one timeout: when to call next.
+//! A [`Peer`](crate::detector::Peer) or a [`watch`](crate::heartbeat::watch()) is for one peer. For
+//! a thousand or a million, a timer each costs more than the beats themselves. A monitor holds them
+//! all under one [`Rule`] and has one timeout: when to call next.
 //!
 //! * **A beat is about one store.** It writes the peer's deadline into a flat array and touches
 //!   nothing else. Above the array lie levels of lower bounds, 64 numbers each, which are set right
 //!   when the smallest falls due.
-//! * **Exact.** Nothing ticks and nothing is rounded. A deadline is reported when it comes, or at the
-//!   first call after it.
+//! * **Exact.** Nothing ticks and nothing is rounded. A deadline is reported when it comes, or at
+//!   the first call after it.
 //! * **Small.** Twelve bytes a peer and an eighth, the value and the rule's state apart.
-//! * **In steps.** [`handle_timeout`](Monitor::handle_timeout) reports one peer a call. So the caller
-//!   sets how much is done in a turn, also when a million die at one instant.
+//! * **In steps.** [`handle_timeout`](Monitor::handle_timeout) reports one peer a call. So the
+//!   caller sets how much is done in a turn, also when a million die at one instant.
 //!
 //! Order and restarts of beats are the caller's: put them in order with
 //! [`Life`](crate::detector::Life) where a transport doubles or delays them.
@@ -38,9 +38,9 @@ use word::Word;
 ///
 /// `T` is what the caller holds of a peer: its name, its address, an index of its own. Report each
 /// beat with [`on_heartbeat`](Self::on_heartbeat), ask [`poll_timeout`](Self::poll_timeout) when to
-/// come back, and call [`handle_timeout`](Self::handle_timeout) then, until it returns `None`. Take in
-/// what has arrived before you call it. Spurious, early and late calls are harmless; an older `now`
-/// counts as the newest seen.
+/// come back, and call [`handle_timeout`](Self::handle_timeout) then, until it returns `None`. Take
+/// in what has arrived before you call it. Spurious, early and late calls are harmless; an older
+/// `now` counts as the newest seen.
 ///
 /// * **Own stalls are forgiven.** A peer whose deadline is seen late by more than a quarter of its
 ///   limit gets one clean window instead of a verdict, once a silence: see
@@ -166,8 +166,8 @@ impl<T, R: Rule> Monitor<T, R> {
     /// Whether a silence that this side's own stall may explain gets one clean window. Default yes.
     ///
     /// With it, a peer that falls silent during such a stall is found within the stall and twice
-    /// the limit of its rule. A caller who comes seldom, later than a quarter of the limit, is given
-    /// the same: each silence lasts one window longer.
+    /// the limit of its rule. A caller who comes seldom, later than a quarter of the limit, is
+    /// given the same: each silence lasts one window longer.
     #[must_use]
     pub fn forgive_stall(mut self, forgive: bool) -> Self {
         self.forgive_stall = forgive;
@@ -185,8 +185,8 @@ impl<T, R: Rule> Monitor<T, R> {
     }
 
     /// Holds one more peer, with a state that is already there: a rule of its own
-    /// ([`PerPeer::state`](crate::detector::PerPeer::state)), or what another monitor knew of it. Its
-    /// first window begins at `now`; [`Rule::forgive`] gives its length.
+    /// ([`PerPeer::state`](crate::detector::PerPeer::state)), or what another monitor knew of it.
+    /// Its first window begins at `now`; [`Rule::forgive`] gives its length.
     ///
     /// # Panics
     /// When it holds 4,294,967,295 peers, as a `Vec` that cannot grow.
@@ -337,7 +337,8 @@ impl<T, R: Rule> Monitor<T, R> {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never. No status
-    /// changes before. It may be too early: then that call finds nothing, and the next time is later.
+    /// changes before. It may be too early: then that call finds nothing, and the next time is
+    /// later.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.bound().instant(self.base)
@@ -347,9 +348,9 @@ impl<T, R: Rule> Monitor<T, R> {
     /// it until it returns `None`, at once or in steps of a size of your choice.
     ///
     /// A peer whose two deadlines have both passed is dead at once. Those that are due come in no
-    /// order. A call looks at each group of 64 deadlines once at most and takes only those whose bound
-    /// is due: at worst, with a million peers that all have beaten since their bounds were set, 16,000
-    /// groups.
+    /// order. A call looks at each group of 64 deadlines once at most and takes only those whose
+    /// bound is due: at worst, with a million peers that all have beaten since their bounds were
+    /// set, 16,000 groups.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Transition> {
         let now = self.advance(now);
         while let Some(at) = self.deadlines.next_due(now) {
@@ -396,8 +397,8 @@ impl<T, R: Rule> Monitor<T, R> {
         }
     }
 
-    /// Whether our own stall may explain that `due` is seen as late as `now`. The limit is the length
-    /// of a clean window.
+    /// Whether our own stall may explain that `due` is seen as late as `now`. The limit is the
+    /// length of a clean window.
     fn forgives(&self, at: usize, word: Word, due: Nanos, now: Nanos) -> bool {
         let late = now.nanos_since(due);
         if late == 0 || !self.forgive_stall || word.is_forgiven() {

@@ -1,5 +1,5 @@
-//! Law 10: the monitor equals a map and a full scan; laws 1 to 5 are checked on the way. Then what a
-//! fleet meets: a stall, the death of all at once, peers that come and go for ever.
+//! Law 10: the monitor equals a map and a full scan; laws 1 to 5 are checked on the way. Then what
+//! a fleet meets: a stall, the death of all at once, peers that come and go for ever.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! A naive monitor, a map and a full scan, beside the real one; the fuzz target `monitor` plays it too.
+//! A naive monitor, a map and a full scan, beside the real one; the fuzz target `monitor` plays it
+//! too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ pub(crate) enum Op {
     Crowd(u8),
     /// With a state of its own, that of a peer met so many nanoseconds after the base.
     InsertWith(u16),
-    /// A beat of the peer that was inserted so many before the last one; it promises the next within
-    /// so many milliseconds, or nothing for zero.
+    /// A beat of the peer that was inserted so many before the last one; it promises the next
+    /// within so many milliseconds, or nothing for zero.
     Beat(u16, u8),
     Remove(u16),
     /// So many calls, a beat of such a peer, then calls until `None`.
