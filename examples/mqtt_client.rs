@@ -1,9 +1,9 @@
-//! Holds a connection to an MQTT broker through idleness, shows the round trips, and says when and why
-//! the broker is dead. A raw socket and one wrapper around it; no MQTT library.
+//! Holds a connection to an MQTT broker through idleness, shows the round trips, and says when and
+//! why the broker is dead. A raw socket and one wrapper around it; no MQTT library.
 //!
 //! ```sh
 //! cargo run --example mqtt_client --all-features -- 127.0.0.1:1883 10     # a keep alive of 10 s
-//! cargo run --example mqtt_client --all-features      # a broker in this process, which hangs after 3 s
+//! cargo run --example mqtt_client --all-features   # a broker in this process that hangs after 3 s
 //! ```
 
 use std::error::Error;

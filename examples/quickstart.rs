@@ -77,8 +77,8 @@ async fn talk(
     }
 }
 
-/// Passes bytes both ways until it is cut; then it holds both sockets and passes nothing: no FIN, no
-/// RST, as when a cable is pulled.
+/// Passes bytes both ways until it is cut; then it holds both sockets and passes nothing: no FIN,
+/// no RST, as when a cable is pulled.
 async fn link(mut near: TcpStream, mut far: TcpStream, cut: oneshot::Receiver<()>) {
     tokio::select! {
         _ = copy_bidirectional(&mut near, &mut far) => {}

@@ -60,7 +60,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Some(Err(error)) => break println!("connection lost: {error}"),
                 None => break println!("closed"),
             },
-            // Why a message cannot be sent, `next()` tells: what the peer said last is still to be read.
+            // Why a message cannot be sent, `next()` tells: what the peer said last is still to be
+            // read.
             _ = hello.tick() => drop(ws.send(Message::text("hello")).await),
             _ = tokio::signal::ctrl_c() => ws.send(Message::Close(None)).await?,
             () = tokio::time::sleep(Duration::from_millis(500)) => {}

@@ -14,7 +14,8 @@ use std::time::Duration;
 /// let error = Keepalive::new(config, 0, Instant::now()).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "silence (30s) is not longer than interval (60s): the peer would be dead before it was asked",
+///     "silence (30s) is not longer than interval (60s): \
+///      the peer would be dead before it was asked",
 /// );
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -195,11 +196,6 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// `what` has `found` bytes instead of `expected`.
-    ///
-    /// ```
-    /// # use liveness::DecodeError;
-    /// assert_eq!(DecodeError::length("load", 5, 4).to_string(), "load: 4 bytes instead of 5");
-    /// ```
     #[must_use]
     pub const fn length(what: &'static str, expected: usize, found: usize) -> Self {
         Self::Length {

@@ -1,10 +1,11 @@
 //! [`Gap`] and [`Window`]: a pause of our own is not the silence of the peer.
 //!
 //! A side that was suspended, in a debugger or kept from its executor notices deadlines late. What
-//! became overdue meanwhile says nothing about the peer: perhaps it was not asked, perhaps its answer
-//! was lost. So lateness beyond a quarter of the limit is forgiven, with one clean window in which the
-//! peer can show life. Once only: forgiveness is renewed by the proof that the clock waits for, and by
-//! nothing else, so no sequence of pauses and stalls postpones a verdict for ever.
+//! became overdue meanwhile says nothing about the peer: perhaps it was not asked, perhaps its
+//! answer was lost. So lateness beyond a quarter of the limit is forgiven, with one clean window in
+//! which the peer can show life. Once only: forgiveness is renewed by the proof that the clock
+//! waits for, and by nothing else, so no sequence of pauses and stalls postpones a verdict for
+//! ever.
 
 use std::time::Duration;
 
@@ -94,9 +95,9 @@ impl Window {
 }
 
 /// Whether a caller who noticed a deadline so late was away itself. A quarter: beyond what a loaded
-/// executor does to a timer of a sensible length, and short enough that the clean window that follows
-/// comes in time.
-const fn was_away(late: u64, limit: u64) -> bool {
+/// executor does to a timer of a sensible length, and short enough that the clean window that
+/// follows comes in time.
+pub(crate) const fn was_away(late: u64, limit: u64) -> bool {
     late > limit / 4
 }
 

@@ -17,9 +17,10 @@ use crate::time::nanos;
 /// use std::time::{Duration, Instant};
 /// use liveness::{Jitter, Keepalive, KeepaliveConfig};
 ///
-/// // A million clients that were cut off at once come back in one second. They ask at random points
-/// // of the first 20 s, and drift apart ever after.
-/// const CONFIG: KeepaliveConfig = KeepaliveConfig::new().jitter(Jitter::percent(10).spread_first(true));
+/// // A million clients that were cut off at once come back in one second. They ask at random
+/// // points of the first 20 s, and drift apart ever after.
+/// const JITTER: Jitter = Jitter::percent(10).spread_first(true);
+/// const CONFIG: KeepaliveConfig = KeepaliveConfig::new().jitter(JITTER);
 /// let start = Instant::now();
 /// let first = |seed| Keepalive::new(CONFIG, seed, start).unwrap().poll_timeout().unwrap() - start;
 /// assert!(first(1) <= Duration::from_secs(20));
@@ -33,8 +34,8 @@ pub struct Jitter {
     pub percent: u8,
     /// Whether the first span may be cut to any length, down to nothing. Default no.
     ///
-    /// After a restart a million clients connect in one second; without this they beat in one second
-    /// ever after.
+    /// After a restart a million clients connect in one second; without this they beat in one
+    /// second ever after.
     pub spread_first: bool,
 }
 

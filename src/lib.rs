@@ -1,9 +1,9 @@
-//! Is the other side still alive? Idle events, heartbeats, round trips and a verdict with its reason,
-//! for the socket, stream or runtime you already have.
+//! Is the other side still alive? Idle events, heartbeats, round trips and a verdict with its
+//! reason, for the socket, stream or runtime you already have.
 //!
-//! Nothing here spawns a task, owns a socket or picks a runtime. The core is a handful of small state
-//! machines that are told what happens and what time it is; around it stand wrappers for sockets and
-//! streams, which keep the timers for you.
+//! Nothing here spawns a task, owns a socket or picks a runtime. The core is a handful of small
+//! state machines that are told what happens and what time it is; around it stand wrappers for
+//! sockets and streams, which keep the timers for you.
 //!
 //! # Which type do I need?
 //!
@@ -21,27 +21,29 @@
 //! | services that report to each other | beats with a payload, a watcher with levels | [`heartbeat`] |
 //! | an event loop of my own | the state machine alone | [`Keepalive`], [`IdleDetector`] |
 //! | beats that arrive some other way | only the deadline | [`detector`] |
+//! | a thousand peers, or a million | one timeout for all | [`Monitor`], [`fleet::transitions`] |
 //!
 //! # What is promised
 //!
 //! * **Never early.** No event and no verdict before its time; a date that is not exact errs in
 //!   the peer's favour.
-//! * **Ask before you bury.** Nobody is [`Dead`] for not answering unless a ping was on the wire for
-//!   the whole reply timeout. Input that has arrived is taken in before silence is judged.
-//! * **Bounded.** A configuration knows the longest time to a verdict:
-//!   [`KeepaliveConfig::detection_bound`].
+//! * **Ask first.** Nobody is [`Dead`] for not answering unless a ping was
+//!   [out](Keepalive#when-a-ping-is-out) for the whole reply timeout. Input that has arrived is
+//!   taken in before silence is judged.
+//! * **Bounded.** A configuration knows the longest time to a verdict, on a quiet connection, on
+//!   one whose input never ends and behind an upload: [`Bound`].
 //! * **Any byte is life**, unless you ask for pongs only ([`Proof`]). Own writes never are.
-//! * **Our own pause is not the peer's death.** After a suspend, a debugger or a blocked executor the
-//!   peer is asked afresh ([`KeepaliveConfig::forgive_stall`]).
+//! * **Our own pause is not the peer's death.** After a suspend, a debugger or a blocked executor
+//!   the peer is asked afresh ([`KeepaliveConfig::forgive_stall`]).
 //! * **For almost nothing.** Reading and writing touches no timer and, after the first 16
 //!   operations of a burst, no clock.
 //!
-//! # The run loop
+//! # The manual
 //!
-//! The core has three verbs. `on_*(.., now)` reports a fact. `poll_timeout()` says when to come back.
-//! `handle_timeout(now)` moves time and returns at most one thing to do: call it until it returns
-//! `None`. So a loop of your own has three steps: wait for input until `poll_timeout()`; report what
-//! came; then move time. `examples/sans_io_loop.rs` is one, on a blocking socket.
+//! [Choosing](manual::choosing), [driving the machines by hand](manual::run_loop), [why the
+//! defaults are what they are](manual::defaults), [slow handlers, slow links,
+//! pauses](manual::slow), [cancel safety](manual::cancel_safety),
+//! [reconnecting](manual::reconnecting), [testing](manual::testing).
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -49,10 +51,9 @@
 //!
 //! let start = Instant::now();
 //! let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
-//! // Step 1 would wait for input until this:
+//! // Wait for input until this, report what came, then move time:
 //! let due = keepalive.poll_timeout().unwrap();
 //! assert_eq!(due, start + Duration::from_secs(20));
-//! // Step 2, nothing came. Step 3:
 //! while let Some(event) = keepalive.handle_timeout(due) {
 //!     match event {
 //!         KeepaliveEvent::Ping(seq) => keepalive.on_ping_sent(seq, due), // send it first
@@ -65,15 +66,9 @@
 //!
 //! # Runtimes
 //!
-//! A [`Runtime`] is a clock and its timers, passed as a value: [`Tokio`], [`Smol`], or your own in a
-//! few lines (`examples/own_runtime.rs`). There is no default to forget: without one the
-//! program does not compile.
-//!
-//! # Cancel safety
-//!
-//! Every future of this crate may be dropped at any await point, and what it came from stays usable. A
-//! dropped `next()` of [`io::IdleEvents`], [`PingPong`] or [`heartbeat::Watch`] loses nothing. A dropped
-//! `send` may lose its message; wrapped reads and writes are as cancel safe as the socket they wrap.
+//! A [`Runtime`] is a clock and its timers, passed as a value: [`Tokio`], [`Smol`], or your own in
+//! a few lines (`examples/own_runtime.rs`). There is no default to forget: without one the program
+//! does not compile.
 //!
 //! # Features
 //!
@@ -95,9 +90,9 @@
 //!
 //! # Stability
 //!
-//! The minimum Rust version is 1.85; raising it is a minor change. Default durations and limits, and
-//! the texts of errors and events, may change in a minor version: set what you depend on, and match
-//! on variants and fields. The wire formats carry a version of their own.
+//! The minimum Rust version is 1.85; raising it is a minor change. Default durations and limits,
+//! and the texts of errors and events, may change in a minor version: set what you depend on, and
+//! match on variants and fields. The wire formats carry a version of their own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
@@ -117,6 +112,7 @@ pub mod rtt;
 pub mod flood;
 pub mod keepalive;
 pub mod detector;
+pub mod monitor;
 // The only clock, and what drives a machine by it.
 pub mod rt;
 pub mod metrics;
@@ -124,6 +120,7 @@ mod driver;
 // Shells: around a socket, a stream of messages, a transport of heartbeats.
 pub mod io;
 mod ping_pong;
+pub mod fleet;
 // Protocols. A transport of heartbeats speaks the frames of `tcp`.
 #[cfg(feature = "tcp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tcp")))]
@@ -135,6 +132,7 @@ pub mod websocket;
 #[cfg(feature = "mqtt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mqtt")))]
 pub mod mqtt;
+pub mod manual;
 // For tests, ours and yours.
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
@@ -148,6 +146,7 @@ pub use jitter::Jitter;
 pub use keepalive::{Bound, Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Identity, Payload};
+pub use monitor::Monitor;
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};
 
 /// The ends of a [`PingPong`] that a task of its own drives: see [`PingPong::drive`].

@@ -2,8 +2,8 @@
 //!
 //! With the feature `metrics` through the [`metrics`](https://docs.rs/metrics) facade, to whatever
 //! recorder the program installed; with the feature `tracing` as events under the target
-//! `liveness`: TRACE for each ping and pong, DEBUG for each verdict. Without them nothing is left of
-//! either.
+//! `liveness`: TRACE for each ping and pong, DEBUG for each verdict. Without them nothing is left
+//! of either.
 //!
 //! | name | kind | labels | what |
 //! | --- | --- | --- | --- |
@@ -12,8 +12,8 @@
 //! | [`ROUND_TRIP`] | histogram, seconds | | the round trips they measured |
 //! | [`VERDICTS`] | counter | `cause`: `no_reply`, `silent`, `write_stalled`, `too_slow`, `unread` | peers found dead |
 //!
-//! Told by [`PingPong`](crate::PingPong) and [`io::KeepaliveStream`](crate::io::KeepaliveStream), pings and
-//! pongs by [`heartbeat::framed`](crate::heartbeat::framed) too. The state machines, and
+//! Told by [`PingPong`](crate::PingPong) and [`io::KeepaliveStream`](crate::io::KeepaliveStream),
+//! pings and pongs by [`heartbeat::framed`](crate::heartbeat::framed) too. The state machines, and
 //! [`heartbeat::watch`](crate::heartbeat::watch()), tell by what they return.
 //!
 //! A peer's address is no label, since a label per connection would grow without bound; per
@@ -34,11 +34,6 @@ pub const ROUND_TRIP: &str = "liveness_round_trip_seconds";
 pub const VERDICTS: &str = "liveness_verdicts_total";
 
 /// Gives the recorder the units and the help texts; call it once, after installing one.
-///
-/// ```
-/// // metrics_exporter_prometheus::PrometheusBuilder::new().install()?;
-/// liveness::metrics::describe();
-/// ```
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub fn describe() {

@@ -1,9 +1,9 @@
 //! [`Patience`]: no verdict about input that nobody has looked at yet.
 //!
-//! An answer may sit in a buffer while its deadline passes: the caller was busy, or a runtime's budget
-//! said "nothing to read" for a socket with bytes. A caller who cannot promise that all input was
-//! reported says so once ([`on_more_input`](Patience::on_more_input)). From then on a silence that
-//! falls due is first a request to look:
+//! An answer may sit in a buffer while its deadline passes: the caller was busy, or a runtime's
+//! budget said "nothing to read" for a socket with bytes. A caller who cannot promise that all
+//! input was reported says so once ([`on_more_input`](Patience::on_more_input)). From then on a
+//! silence that falls due is first a request to look:
 //!
 //! | state of a silence that is due | report | then |
 //! | --- | --- | --- |
@@ -71,8 +71,8 @@ impl Patience {
         }
     }
 
-    /// All input that has arrived was reported. `limit` is the shortest of the silences that are due,
-    /// if any is.
+    /// All input that has arrived was reported. `limit` is the shortest of the silences that are
+    /// due, if any is.
     pub(crate) fn on_drained(&mut self, now: Nanos, limit: u64) {
         self.drained_at = mark(now);
         if self.is_looking() {
@@ -109,8 +109,8 @@ impl Patience {
         self.asked > 0
     }
 
-    /// The end of the wait for more input, if that is what is waited for; another gap of ours may lie
-    /// before it.
+    /// The end of the wait for more input, if that is what is waited for; another gap of ours may
+    /// lie before it.
     pub(crate) const fn waits_until(&self, limit: u64) -> Option<Nanos> {
         if self.is_looking() && self.drained < 2 && self.since.is_ever() {
             Some(self.since.plus(limit))
@@ -156,9 +156,8 @@ impl Patience {
             self.since = now;
             self.drained = 1;
         }
-        if self.spent == Spent::Again {
-            self.spent = Spent::No;
-        }
+        // What was reported before it does not answer it.
+        self.spent = Spent::No;
         self.asked = self.asked.saturating_add(1);
     }
 
@@ -265,6 +264,16 @@ mod tests {
         assert_eq!(silence.drained(103).step(103), Step::Wait(at(111)));
         // Nothing has come since: the limit is over, and all was looked at.
         assert_eq!(silence.step(111), Step::Judge);
+    }
+
+    #[test]
+    fn input_right_after_an_empty_look_takes_the_second_look_back() {
+        let mut silence = Silence::wary();
+        assert_eq!(silence.step(100), Step::Look);
+        assert_eq!(
+            silence.drained(101).more(101).step(101),
+            Step::Wait(at(111))
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! An arrow goes down only: a module uses those that stand above it in `lib.rs`, and no two use each
-//! other. What only tests and docs use does not count.
+//! An arrow goes down only: a module uses those that stand above it in `lib.rs`, and no two use
+//! each other. What only tests and docs use does not count.
 //!
 //! Read are the tokens of every source file, so comments and strings say nothing, and paths inside
 //! macros count like all others.

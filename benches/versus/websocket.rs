@@ -1,8 +1,8 @@
 //! What heartbeats add to a WebSocket: above the library with `PingPong`, and below it with
 //! `KeepaliveStream`.
 //!
-//! All rows are times, also where the aim is a rate: a bar of 0.97 x the messages a second is one of
-//! 1 / 0.97 = 1.0309 x the time of a message, and 0.95 x the bytes a second 1.0526 x the time.
+//! All rows are times, also where the aim is a rate: a bar of 0.97 x the messages a second is one
+//! of 1 / 0.97 = 1.0309 x the time of a message, and 0.95 x the bytes a second 1.0526 x the time.
 
 use std::hint::black_box;
 use std::pin::Pin;
@@ -30,12 +30,13 @@ const LARGE: usize = 16 * 1024;
 /// How much is written, and read, to a TCP socket at once.
 const CHUNK: usize = 64 * 1024;
 
-/// So many small messages go once through the 128 KiB that `tungstenite` reads into. Before each read
-/// it clears what is left of them, so the first of a lap takes several times as long as the last.
+/// So many small messages go once through the 128 KiB that `tungstenite` reads into. Before each
+/// read it clears what is left of them, so the first of a lap takes several times as long as the
+/// last.
 const LAP: u64 = 2000;
 
-/// So many of them are 16 MiB: several times as much as the kernel holds, so that both sides have to
-/// wait for each other.
+/// So many of them are 16 MiB: several times as much as the kernel holds, so that both sides have
+/// to wait for each other.
 const CHUNKS: u64 = 256;
 
 /// 0.97 x the messages a second, as a time.

@@ -1,8 +1,8 @@
-//! Any bytes in any chunking through `mqtt::Scanner`, as a client's and as a server's; what it decodes
-//! is written and read again.
+//! Any bytes in any chunking through `mqtt::Scanner`, as a client's and as a server's; what it
+//! decodes is written and read again.
 //!
-//! The first byte of the input picks the side and the version, the second the size of the chunks; the
-//! rest is the stream.
+//! The first byte of the input picks the side and the version, the second the size of the chunks;
+//! the rest is the stream.
 
 #![no_main]
 

@@ -1,8 +1,8 @@
-//! Any bytes of both directions through `mqtt::Wire`, as `KeepaliveStream` uses it: it follows all of
-//! them, takes out nothing but answers to its own pings, and chunking changes nothing.
+//! Any bytes of both directions through `mqtt::Wire`, as `KeepaliveStream` uses it: it follows all
+//! of them, takes out nothing but answers to its own pings, and chunking changes nothing.
 //!
-//! The first byte of the input picks the side, the second the size of the chunks. Then come records: a
-//! byte that says the direction and the length, and so many bytes.
+//! The first byte of the input picks the side, the second the size of the chunks. Then come
+//! records: a byte that says the direction and the length, and so many bytes.
 
 #![no_main]
 

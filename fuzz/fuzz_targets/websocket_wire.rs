@@ -1,7 +1,7 @@
 //! Any bytes in any chunking through `websocket::Wire`, in both directions.
 //!
-//! The first byte of the input says which side this is and whether the upgrade is over, the second the
-//! size of the chunks, the third what share of the rest goes out; what is left comes in.
+//! The first byte of the input says which side this is and whether the upgrade is over, the second
+//! the size of the chunks, the third what share of the rest goes out; what is left comes in.
 
 #![no_main]
 

@@ -2,8 +2,8 @@
 //! watches.
 //!
 //! The side that moves bytes only counts them: a plain store a call, no lock, no timer, and, past a
-//! small credit, no clock (see [`dating`](super::dating)). The side that watches finds out, when its
-//! timer fires, whether anything moved and when.
+//! small credit, no clock (see [`dating`](super::dating)). The side that watches finds out, when
+//! its timer fires, whether anything moved and when.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,11 +78,12 @@ pub(crate) struct Moved {
     pub(crate) unread: bool,
 }
 
-/// How many bytes have passed through a [`Tracked`](crate::io::Tracked) socket, readable from anywhere.
+/// How many bytes have passed through a [`Tracked`](crate::io::Tracked) socket, readable from
+/// anywhere.
 ///
 /// Cheap to clone and to read. A message layer above the socket uses it to see that a large message
-/// is on its way: [`PingPong::with_activity`](crate::PingPong::with_activity). [`PingPong::framed`](crate::PingPong::framed)
-/// does so by itself.
+/// is on its way: [`PingPong::with_activity`](crate::PingPong::with_activity).
+/// [`PingPong::framed`](crate::PingPong::framed) does so by itself.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {
@@ -105,26 +106,12 @@ pub struct Activity {
 
 impl Activity {
     /// How many bytes were read from the socket so far.
-    ///
-    /// ```
-    /// # use liveness::io::Activity;
-    /// fn has_heard_anything(activity: &Activity) -> bool {
-    ///     activity.bytes_read() > 0
-    /// }
-    /// ```
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.record.read.bytes.load(Ordering::Acquire)
     }
 
     /// How many bytes the socket has accepted so far.
-    ///
-    /// ```
-    /// # use liveness::io::Activity;
-    /// fn progress(activity: &Activity, since: u64) -> u64 {
-    ///     activity.bytes_written() - since
-    /// }
-    /// ```
     #[must_use]
     pub fn bytes_written(&self) -> u64 {
         self.record.written.bytes.load(Ordering::Acquire)

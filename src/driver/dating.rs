@@ -4,8 +4,8 @@
 //! connection has *credit*: its next [`CREDIT`] operations are dated exactly. A busy one has used
 //! that up: its operations only leave a note, and a *tick* comes to date it. A tick is a sixteenth
 //! of the shortest period that is timed, so that is the most by which a date can be off, and it is
-//! off to the safe side: received bytes are dated late (the peer is never accused early), sent bytes
-//! early (what we promised to send is never late).
+//! off to the safe side: received bytes are dated late (the peer is never accused early), sent
+//! bytes early (what we promised to send is never late).
 
 use std::time::{Duration, Instant};
 

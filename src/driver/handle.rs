@@ -1,8 +1,8 @@
 //! [`Handle`]: what a connection knows of its peer, readable from anywhere.
 //!
-//! A stream that is split, or handed to a library for good, is out of reach. The handle shares a small
-//! record with it: the driver writes what has changed, on its cold paths only, and wishes travel
-//! through the bell that a timer rings, so that the driver's hot paths look at nothing new.
+//! A stream that is split, or handed to a library for good, is out of reach. The handle shares a
+//! small record with it: the driver writes what has changed, on its cold paths only, and wishes
+//! travel through the bell that a timer rings, so that the driver's hot paths look at nothing new.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -21,9 +21,9 @@ use crate::time::nanos;
 ///
 /// From [`PingPong::handle`](crate::PingPong::handle) and
 /// [`KeepaliveStream::handle`](crate::io::KeepaliveStream::handle). Cheap to clone, `Send + Sync +
-/// 'static`, without type parameters; it keeps no socket alive and outlives the stream. What it tells
-/// is as fresh as the last poll of the stream; what it asks for happens at the next one, for which it
-/// wakes the task that polls.
+/// 'static`, without type parameters; it keeps no socket alive and outlives the stream. What it
+/// tells is as fresh as the last poll of the stream; what it asks for happens at the next one, for
+/// which it wakes the task that polls.
 ///
 /// ```
 /// # #[cfg(feature = "test-util")] {
@@ -143,8 +143,8 @@ impl Handle {
         self.shared.lock().dead
     }
 
-    /// When the last byte came from the peer, by the runtime's clock; the start if none did. On a busy
-    /// stream it may be up to a sixteenth of the shortest period old.
+    /// When the last byte came from the peer, by the runtime's clock; the start if none did. On a
+    /// busy stream it may be up to a sixteenth of the shortest period old.
     #[must_use]
     pub fn last_heard(&self) -> Instant {
         let heard = Duration::from_nanos(self.shared.heard.load(Ordering::Relaxed));
@@ -174,8 +174,8 @@ impl Handle {
     }
 
     /// Asks the peer now, without waiting for the interval; see
-    /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). It also measures a round trip on a stream
-    /// that is too busy to be asked.
+    /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). It also measures a round trip on a
+    /// stream that is too busy to be asked.
     pub fn probe_now(&self) {
         self.shared.lock().probe = true;
         self.shared.bell.ring();
@@ -193,8 +193,8 @@ impl Handle {
         Ok(())
     }
 
-    /// Waits for a change since the last call: a round trip, the verdict, another configuration, the
-    /// beginning or end of beating or of a pause. Data is none. Several changes may be one.
+    /// Waits for a change since the last call: a round trip, the verdict, another configuration,
+    /// the beginning or end of beating or of a pause. Data is none. Several changes may be one.
     ///
     /// Cancel safe: a dropped future misses nothing.
     ///

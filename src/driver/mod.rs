@@ -25,6 +25,8 @@ mod models;
 mod pinger;
 mod quiet;
 mod tasks;
+#[cfg(all(test, feature = "test-util"))]
+mod tests;
 mod watched;
 
 use std::sync::Arc;
@@ -131,8 +133,8 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
         self.due || self.looking || self.alarm.has_rung()
     }
 
-    /// Whether a poll by the task of the last one would find nothing new: the usual case of a stream
-    /// that has to wait.
+    /// Whether a poll by the task of the last one would find nothing new: the usual case of a
+    /// stream that has to wait.
     #[inline]
     pub(crate) fn is_asleep(&self) -> bool {
         self.asleep && !self.alarm.has_rung()
@@ -187,6 +189,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
         if self.looking && seen != Seen::Nothing {
             let now = self.now();
             self.report(seen, now, cx);
+            self.looking = self.machine.is_looking();
         }
         loop {
             let deadline = earlier(self.machine.poll_timeout(), self.notes.next_tick());

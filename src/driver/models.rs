@@ -1,6 +1,6 @@
 //! What `loom` finds out about the record of a connection and its two tasks, in any order of turns:
 //! nothing that moved is missed or dated too early, and nobody sleeps through what he waits for.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! [`Pinger`]: the heartbeats of one connection, whatever carries them.
 //!
-//! One [`Driver`] over a [`Keepalive`], the two tasks that may hold the connection's halves, and what
-//! both have to know: whether the transport takes what is offered, whether it is closing, and how it
-//! ended. How a ping enters the transport is up to a [`Carrier`]: as a message, or as bytes at a
-//! border.
+//! One [`Driver`] over a [`Keepalive`], the two tasks that may hold the connection's halves, and
+//! what both have to know: whether the transport takes what is offered, whether it is closing, and
+//! how it ended. How a ping enters the transport is up to a [`Carrier`]: as a message, or as bytes
+//! at a border.
 
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -176,7 +176,8 @@ impl<R: Runtime, X> Pinger<R, X> {
         self.hurry(None);
     }
 
-    /// From now on nothing is asked; a peer that says nothing any more is dead within the same bound.
+    /// From now on nothing is asked; a peer that says nothing any more is dead within the same
+    /// bound.
     pub(crate) fn close(&mut self) {
         if !std::mem::replace(&mut self.closing, true) {
             self.teller.on_beating(false);
@@ -207,7 +208,8 @@ impl<R: Runtime, X> Pinger<R, X> {
         self.driver.is_due()
     }
 
-    /// Whether [`poll_judge`](Self::poll_judge) would find nothing new, once what moved below is noted.
+    /// Whether [`poll_judge`](Self::poll_judge) would find nothing new, once what moved below is
+    /// noted.
     #[inline]
     pub(crate) fn is_asleep(&mut self, half: Half, cx: &Context<'_>) -> bool {
         self.look_below(half);
@@ -251,8 +253,9 @@ impl<R: Runtime, X> Pinger<R, X> {
         self.driver.rearm();
     }
 
-    /// Runs one operation of the transport's reading side for the reader. What a waiting writer needs
-    /// to hear is not lost: a transport whose reading has to write may take over the writer's place.
+    /// Runs one operation of the transport's reading side for the reader. What a waiting writer
+    /// needs to hear is not lost: a transport whose reading has to write may take over the writer's
+    /// place.
     #[inline]
     pub(crate) fn poll_read<T>(
         &mut self,
@@ -305,6 +308,9 @@ impl<R: Runtime, X> Pinger<R, X> {
     pub(crate) fn on_ping_taken(&mut self, half: Half, seq: Seq) {
         let now = self.driver.now();
         self.driver.machine.on_ping_taken(seq, now);
+        if let Some(bytes) = self.below.queue() {
+            self.driver.machine.on_send_queue(bytes, now);
+        }
         self.on_progress(now);
         metrics::ping_sent(seq);
         self.hurry(Some(half));
@@ -327,7 +333,8 @@ impl<R: Runtime, X> Pinger<R, X> {
     }
 
     /// Runs one operation of the transport's sending side, for whichever half, and notes whether it
-    /// is stuck. An operation that is refused is run once more, with a waker that wakes both halves.
+    /// is stuck. An operation that is refused is run once more, with a waker that wakes both
+    /// halves.
     #[inline]
     pub(crate) fn poll_write<T>(
         &mut self,
@@ -362,9 +369,9 @@ impl<R: Runtime, X> Pinger<R, X> {
         polled
     }
 
-    /// The first that is not taken stays the one that counts. Something new that is taken is progress
-    /// in any case; a flush only if it was what had to wait, since one that finds nothing to do says
-    /// nothing.
+    /// The first that is not taken stays the one that counts. Something new that is taken is
+    /// progress in any case; a flush only if it was what had to wait, since one that finds nothing
+    /// to do says nothing.
     #[cold]
     fn on_offered(&mut self, half: Half, offer: Offer, refused: bool) {
         match (self.blocked, refused) {
@@ -431,8 +438,8 @@ impl<R: Runtime, X> Pinger<R, X> {
             let driver = &mut self.driver;
             let event = self.tasks.poll(half, cx, |cx| driver.poll_due(seen, cx));
             self.teller.on_heard(&self.driver.machine);
-            // Asked again, now that the bell is listened to: what was wished for since the first time
-            // may have rung for nobody.
+            // Asked again, now that the bell is listened to: what was wished for since the first
+            // time may have rung for nobody.
             if event.is_pending() && self.grant_wishes() {
                 continue;
             }
@@ -476,8 +483,8 @@ impl<R: Runtime, X> Pinger<R, X> {
         }
     }
 
-    /// What was asked for through a handle is done by the poll that its bell brings. Whether anything
-    /// was.
+    /// What was asked for through a handle is done by the poll that its bell brings. Whether
+    /// anything was.
     fn grant_wishes(&mut self) -> bool {
         let wishes = self.teller.wishes();
         let any = wishes.probe || wishes.config.is_some();
@@ -491,8 +498,8 @@ impl<R: Runtime, X> Pinger<R, X> {
         any
     }
 
-    /// A write that was cancelled is offered by nobody any more. If the transport would take it, it is
-    /// no stall.
+    /// A write that was cancelled is offered by nobody any more. If the transport would take it, it
+    /// is no stall.
     fn look_for_room(&mut self) {
         if self.blocked == Some(Offer::New) && self.tasks.has_room() {
             let now = self.driver.now();
@@ -507,7 +514,8 @@ impl<R: Runtime, X> Pinger<R, X> {
         }
     }
 
-    /// It is over for `half`: the other one is to see it, and to set a timer of its own if it needs one.
+    /// It is over for `half`: the other one is to see it, and to set a timer of its own if it needs
+    /// one.
     pub(crate) fn finish(&mut self, half: Half, end: End<X>) {
         self.end = end;
         self.driver.disarm();

@@ -25,8 +25,8 @@ pub(crate) struct Quiet {
     hold_spent: bool,
 }
 
-/// How long nobody may wait for input before reader idleness counts again, unless told otherwise: as
-/// long as the pause of a [`KeepaliveConfig`](crate::KeepaliveConfig::pause_limit()).
+/// How long nobody may wait for input before reader idleness counts again, unless told otherwise:
+/// as long as the pause of a [`KeepaliveConfig`](crate::KeepaliveConfig::pause_limit()).
 const HOLD_LIMIT: Duration = KeepaliveConfig::new().pause_limit;
 
 impl Quiet {
@@ -45,6 +45,7 @@ impl Quiet {
     pub(crate) fn set_config(&mut self, config: IdleConfig, now: Instant) {
         self.detector.set_config(config, now);
         self.limit = limit_of(config);
+        self.end_looks(now);
     }
 
     pub(crate) const fn set_hold_limit(&mut self, limit: Duration) {
@@ -59,6 +60,7 @@ impl Quiet {
     pub(crate) fn release(&mut self, now: Instant) {
         self.detector.resume_reader(now);
         (self.held, self.hold_spent) = (None, false);
+        self.end_looks(now);
     }
 
     /// When the hold ends by itself.
@@ -71,6 +73,14 @@ impl Quiet {
 
     pub(crate) fn on_moved(&mut self, now: Instant) {
         self.detector.on_read(now);
+        self.end_looks(now);
+    }
+
+    /// Looks are about a silence that is due; the next one has its own.
+    fn end_looks(&mut self, now: Instant) {
+        if self.is_looking() && !reached(self.detector.poll_timeout(), now) {
+            self.patience.reset();
+        }
     }
 
     fn count(&self, at: Instant) -> Nanos {
@@ -123,6 +133,7 @@ impl Machine for Quiet {
             self.detector.pause_reader();
             self.held.get_or_insert(now);
         }
+        self.end_looks(now);
     }
 
     fn on_drained(&mut self, now: Instant) {

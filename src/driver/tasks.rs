@@ -59,7 +59,8 @@ impl Tasks {
         }
     }
 
-    /// The waker that was there is dropped outside of the lock: dropping it may run a task's own code.
+    /// The waker that was there is dropped outside of the lock: dropping it may run a task's own
+    /// code.
     fn set(&self, half: Half, waker: Option<Waker>) {
         let mut slot = self.0[half as usize]
             .lock()
@@ -94,8 +95,8 @@ impl BothTasks {
         poll(&mut Context::from_waker(&self.waker))
     }
 
-    /// The same for an operation of the sending side that was refused, whose wake-up tells that there
-    /// is [room](Self::has_room).
+    /// The same for an operation of the sending side that was refused, whose wake-up tells that
+    /// there is [room](Self::has_room).
     pub(crate) fn poll_for_room<T>(
         &mut self,
         half: Half,

@@ -40,8 +40,8 @@ impl Watched {
             self.tick_at = self.tick_at.filter(|_| !due);
             self.watch.refill();
         } else if busy || due || self.tick_at.is_none() {
-            // Tick once more after the burst: an operation may have read an empty credit just before
-            // the refill.
+            // Tick once more after the burst: an operation may have read an empty credit just
+            // before the refill.
             self.tick_at = self.tick.and_then(|tick| later(now, tick));
             if !busy {
                 self.watch.refill();

@@ -157,8 +157,8 @@ impl<'a, S: HeartbeatSender, R, F> Beating<'a, S, R, F> {
     /// Sees the ack of each beat that got through, and may return another interval; `None` changes
     /// nothing. Default: acks are dropped.
     ///
-    /// A shorter interval holds at once. A longer one holds from the next beat on, which announces it:
-    /// the last beat has promised that one for sooner.
+    /// A shorter interval holds at once. A longer one holds from the next beat on, which announces
+    /// it: the last beat has promised that one for sooner.
     ///
     /// In this way a server sets the pace of its clients, as Nacos does with `clientBeatInterval`.
     /// Zero is off: no further beat. Less than 1 ms counts as 1 ms.

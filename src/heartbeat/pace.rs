@@ -184,8 +184,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the lateness: never a beat before it is due, never two at once, never a gap longer
-        /// than promised by more than the lateness, and never another phase.
+        /// Whatever the lateness: never a beat before it is due, never two at once, never a gap
+        /// longer than promised by more than the lateness, and never another phase.
         #[test]
         fn gaps(
             interval in 1_u64..100_000,

@@ -19,9 +19,9 @@ use crate::time::{SHORTEST, shorter};
 /// | [`max_failures`](Self::max_failures) | 2 | failures in a row that end the loop |
 ///
 /// **Beats keep their grid.** A beat is due one interval after the one before it was *due*, however
-/// late that one was, and however long it took: the interval does not drift. Missed beats are not made
-/// up for. After a late one the next is due at the next point of the grid, which may be soon: loops
-/// that a stall has stopped together do not beat together ever after.
+/// late that one was, and however long it took: the interval does not drift. Missed beats are not
+/// made up for. After a late one the next is due at the next point of the grid, which may be soon:
+/// loops that a stall has stopped together do not beat together ever after.
 ///
 /// ```
 /// use std::time::Duration;

@@ -107,7 +107,8 @@ pub trait HeartbeatSender: Send {
 ///             // Anybody can write a line: one that is no heartbeat is no error.
 ///             let Some((name, number)) = line.split_once(' ') else { continue };
 ///             if let (Ok(origin), Ok(seq)) = (Origin::new(name), number.parse::<Seq>()) {
-///                 return Ok(Heartbeat { origin, incarnation: 1, seq, interval: None, payload: () });
+///                 let (incarnation, interval) = (1, None);
+///                 return Ok(Heartbeat { origin, incarnation, seq, interval, payload: () });
 ///             }
 ///         }
 ///     }

@@ -62,7 +62,8 @@ pub const DEFAULT_LIMIT: usize = 1200;
 ///
 /// # futures::executor::block_on(async {
 /// # let beat = Heartbeat {
-/// #     origin: Origin::default(), incarnation: 1, seq: Seq::new(7), interval: None, payload: 42_u64,
+/// #     origin: Origin::default(), incarnation: 1, seq: Seq::new(7), interval: None,
+/// #     payload: 42_u64,
 /// # };
 /// let echo = Arc::new(Echo(Mutex::default()));
 /// UdpSender::new(Arc::clone(&echo)).send(beat.clone()).await?;
@@ -133,13 +134,14 @@ impl Datagrams for smol::Async<std::net::UdpSocket> {
 
 /// Sends each beat as one datagram. Sent is done: there is no answer.
 ///
-/// A socket reports the fate of one datagram when the next one is sent, and does not send that one. So
-/// a beat that meets an error is sent once more.
+/// A socket reports the fate of one datagram when the next one is sent, and does not send that one.
+/// So a beat that meets an error is sent once more.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] for a beat that does not fit into a datagram, else the socket's, if
-/// it comes twice. A network that is away for a moment is one of those, so loops over datagrams usually
-/// set [`Schedule::max_failures(0)`](super::Schedule::max_failures). That nobody listens is no error.
+/// [`io::ErrorKind::InvalidInput`] for a beat that does not fit into a datagram, else the socket's,
+/// if it comes twice. A network that is away for a moment is one of those, so loops over datagrams
+/// usually set [`Schedule::max_failures(0)`](super::Schedule::max_failures). That nobody listens is
+/// no error.
 ///
 /// ```
 /// use std::time::Duration;
@@ -265,7 +267,8 @@ impl<D: Datagrams, P: Payload + Send> HeartbeatSender for UdpSender<D, P> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let send = async || poll_fn(|cx| self.socket.poll_send(cx, &self.buffer)).await;
-        // An error may be a report about the datagram before, which came instead of sending this one.
+        // An error may be a report about the datagram before, which came instead of sending this
+        // one.
         if send().await.is_err() {
             send().await?;
         }

@@ -1,5 +1,5 @@
-//! The socket below, by the traits of futures-io or of tokio-io: what a shell does with it is written
-//! once, over [`Source`] and [`Outlet`].
+//! The socket below, by the traits of futures-io or of tokio-io: what a shell does with it is
+//! written once, over [`Source`] and [`Outlet`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -21,8 +21,9 @@ use crate::time::Brief;
 /// as the socket has bytes, reads succeed, also after the verdict; and it can still be closed. Both
 /// directions count, so a long download is not idle because nothing is written.
 ///
-/// The error is never early. While somebody waits it comes at most a sixteenth of the period late on
-/// a connection that has just been busy (see [`track`](super::track)), and exactly on a quiet one.
+/// The error is never early. While somebody waits it comes at most a sixteenth of the period late
+/// on a connection that has just been busy (see [`track`](super::track)), and exactly on a quiet
+/// one.
 ///
 /// To act on silence instead of failing, use [`track`](super::track).
 ///
@@ -32,7 +33,8 @@ use crate::time::Brief;
 /// use liveness::io::IdleTimeout;
 /// use tokio::io::AsyncReadExt;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// # let (socket, _peer) = tokio::io::duplex(64);
 /// let mut socket = IdleTimeout::new(socket, Duration::from_secs(30), Tokio);
 /// let error = socket.read_u8().await.unwrap_err();
@@ -57,13 +59,6 @@ struct Guard<R: Runtime> {
 
 impl<S, R: Runtime> IdleTimeout<S, R> {
     /// Fails reads and writes of `io` after `after` without a byte; at least 1 ms, zero is off.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// let socket = IdleTimeout::new(futures::io::empty(), Duration::from_secs(30), Tokio);
-    /// # drop(socket);
-    /// ```
     pub fn new(io: S, after: Duration, rt: R) -> Self {
         let (now, config) = (rt.now(), IdleConfig::new().all(after));
         let guard = Guard {
@@ -80,51 +75,22 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     }
 
     /// The socket itself.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
-    /// ```
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.io
     }
 
     /// The socket itself; what is read or written through it is not counted.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// socket.get_mut().set_position(1);
-    /// ```
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io
     }
 
     /// The socket itself, pinned.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// # let mut socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// Pin::new(&mut socket).get_pin_mut().set_position(1);
-    /// ```
     pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
         self.project().io
     }
 
     /// The socket back, without its timeout.
-    ///
-    /// ```
-    /// # use std::time::{Duration, Instant};
-    /// # use liveness::{Tokio, io::IdleTimeout};
-    /// # let socket = IdleTimeout::new(futures::io::Cursor::new([7]), Duration::from_secs(30), Tokio);
-    /// assert_eq!(socket.into_inner().into_inner(), [7]);
-    /// ```
     pub fn into_inner(self) -> S {
         self.io
     }
@@ -184,8 +150,8 @@ impl<R: Runtime> Guard<R> {
     #[cold]
     fn note_dated(&mut self, now: Instant) {
         self.driver.machine.on_moved(now);
-        // Credit may be used up. The next tick may come before the deadline that the waiting task has
-        // set its timer to, so that task has to set it anew.
+        // Credit may be used up. The next tick may come before the deadline that the waiting task
+        // has set its timer to, so that task has to set it anew.
         let driver = &mut self.driver;
         self.tasks.poll_for_both(|cx| driver.arm(cx));
     }

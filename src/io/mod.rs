@@ -6,9 +6,10 @@
 //! | reads and writes to fail when it is idle | [`IdleTimeout`] |
 //! | heartbeats below the library that uses it | [`KeepaliveStream`] with a [`Wire`] |
 //!
-//! All of them work by the traits of futures-io and, with feature `tokio`, of tokio-io. [`Dead::find`](crate::Dead::find)
-//! gives the reason inside any error that a library makes of it; [`Activity`] tells a
-//! [`PingPong`](crate::PingPong) above the socket which bytes move below its messages.
+//! All of them work by the traits of futures-io and, with feature `tokio`, of tokio-io.
+//! [`Dead::find`](crate::Dead::find) gives the reason inside any error that a library makes of it;
+//! [`Activity`] tells a [`PingPong`](crate::PingPong) above the socket which bytes move below its
+//! messages.
 
 mod adapt;
 mod framing;

@@ -17,9 +17,9 @@ use crate::rt::{Alarm, Runtime};
 /// Splits the watching from the using: the same socket, and a stream of its idle events.
 ///
 /// The socket side counts bytes and nothing else. The stream side owns the timer; poll it in a
-/// `select!` beside the socket or from another task. What counts is bytes: an end of file, a read or
-/// write of zero bytes and a flush are no activity, and a large write is never idle while the socket
-/// takes some of it.
+/// `select!` beside the socket or from another task. What counts is bytes: an end of file, a read
+/// or write of zero bytes and a flush are no activity, and a large write is never idle while the
+/// socket takes some of it.
 ///
 /// Events are never early. On a quiet connection they are exact; on one that has just been busy
 /// they come at most a sixteenth of the shortest period late, since its reads and writes do not ask
@@ -31,7 +31,8 @@ use crate::rt::{Alarm, Runtime};
 /// use liveness::{IdleConfig, IdleKind, Tokio};
 /// use liveness::io::track;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// # let (socket, _peer) = tokio::io::duplex(64);
 /// let config = IdleConfig::new().reader(Duration::from_secs(60));
 /// let (socket, mut idle) = track(socket, config, Tokio);
@@ -57,8 +58,8 @@ pub fn track<S, R: Runtime>(io: S, config: IdleConfig, rt: R) -> (Tracked<S, R>,
     (Tracked { io, notes }, events)
 }
 
-/// A socket whose bytes are counted; made by [`track`], or [`new`](Self::new) where nobody wants its
-/// idle events.
+/// A socket whose bytes are counted; made by [`track`], or [`new`](Self::new) where nobody wants
+/// its idle events.
 ///
 /// Forwards everything, in futures-io and (feature `tokio`) tokio-io alike: reads into the caller's
 /// buffer untouched, vectored reads and writes, flush, shutdown. Reading and writing is as cancel
@@ -68,7 +69,8 @@ pub fn track<S, R: Runtime>(io: S, config: IdleConfig, rt: R) -> (Tracked<S, R>,
 /// use liveness::{IdleConfig, Tokio};
 /// use liveness::io::{Tracked, track};
 ///
-/// let (socket, _events) = track(futures::io::Cursor::new(b"hi".to_vec()), IdleConfig::new(), Tokio);
+/// let io = futures::io::Cursor::new(b"hi".to_vec());
+/// let (socket, _events) = track(io, IdleConfig::new(), Tokio);
 /// let socket: Tracked<_, _> = socket;
 /// assert_eq!(socket.into_inner().into_inner(), b"hi");
 /// ```
@@ -81,8 +83,8 @@ pub struct Tracked<S, R> {
 }
 
 impl<S, R: Runtime> Tracked<S, R> {
-    /// Counts the bytes of `io`, for [`activity`](Self::activity) alone: there are no idle events, and
-    /// no read or write asks a clock.
+    /// Counts the bytes of `io`, for [`activity`](Self::activity) alone: there are no idle events,
+    /// and no read or write asks a clock.
     pub fn new(io: S, rt: R) -> Self {
         let notes = Notes::unwatched(rt);
         Self { io, notes }
@@ -90,59 +92,28 @@ impl<S, R: Runtime> Tracked<S, R> {
 
     /// The byte counts, for a message layer above: see
     /// [`PingPong::with_activity`](crate::PingPong::with_activity).
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::empty(), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.activity().bytes_read(), 0);
-    /// ```
     #[must_use]
     pub fn activity(&self) -> Activity {
         self.notes.activity()
     }
 
     /// The socket itself.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.get_ref().get_ref(), &[7]);
-    /// ```
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.io
     }
 
     /// The socket itself; what is read or written through it is not counted.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// socket.get_mut().set_position(1);
-    /// ```
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io
     }
 
     /// The socket itself, pinned.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (mut socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// Pin::new(&mut socket).get_pin_mut().set_position(1);
-    /// ```
     pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut S> {
         self.project().io
     }
 
     /// The socket back; the event stream ends.
-    ///
-    /// ```
-    /// # use liveness::{IdleConfig, Tokio, io::track};
-    /// let (socket, _events) = track(futures::io::Cursor::new([7]), IdleConfig::new(), Tokio);
-    /// assert_eq!(socket.into_inner().into_inner(), [7]);
-    /// ```
     pub fn into_inner(self) -> S {
         self.io
     }
@@ -287,7 +258,8 @@ impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for Tracked<S, 
 /// use liveness::{IdleConfig, Tokio};
 /// use liveness::io::track;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// # let (socket, _peer) = tokio::io::duplex(64);
 /// let (_socket, mut idle) = track(socket, IdleConfig::new().all(Duration::from_secs(5)), Tokio);
 /// assert!(idle.next().await.unwrap().is_first());
@@ -306,15 +278,15 @@ impl<R: Runtime> IdleEvents<R> {
     ///
     /// With `true`, a peer whose bytes nobody asks for is not called silent: back-pressure is not
     /// death. Full periods run from the moment a read has to wait. A read that was begun and
-    /// cancelled counts as waiting until the next one completes. Say so before the socket is used: a
-    /// read that waits already is not seen.
+    /// cancelled counts as waiting until the next one completes. Say so before the socket is used:
+    /// a read that waits already is not seen.
     pub fn hold_while_unread(self, hold: bool) -> Self {
         self.driver.notes.watch.set_hold(hold);
         self
     }
 
-    /// The longest that reader idleness is [held](Self::hold_while_unread); from then on its period runs
-    /// again, until somebody waits for input. Default 15 min; zero for any time.
+    /// The longest that reader idleness is [held](Self::hold_while_unread); from then on its period
+    /// runs again, until somebody waits for input. Default 15 min; zero for any time.
     pub fn hold_at_most(mut self, limit: Duration) -> Self {
         self.driver.machine.set_hold_limit(limit);
         self
@@ -329,8 +301,8 @@ impl<R: Runtime> IdleEvents<R> {
         self.driver.rearm();
     }
 
-    /// The bell may have rung because the moving side has used up its credit while nobody was waiting
-    /// to tick, or because somebody waits for input again.
+    /// The bell may have rung because the moving side has used up its credit while nobody was
+    /// waiting to tick, or because somebody waits for input again.
     fn answer(&mut self) {
         let unwatched = self.driver.notes.is_unwatched();
         let released = self.driver.machine.is_held() && self.driver.notes.watch.is_awaited();

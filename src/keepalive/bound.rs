@@ -6,8 +6,9 @@ use super::{Boundary, KeepaliveConfig, ReplyTimeout};
 
 /// The longest time from a peer's last proof of life to the verdict, in three situations.
 ///
-/// All three follow from the configuration. They hold for a caller that comes when it is due; a shell
-/// adds what its dates may be off by. A pause of our own adds one clean window for each clock.
+/// All three follow from the configuration. They hold for a caller that comes when it is due; a
+/// shell adds what its dates may be off by. A pause of our own adds one clean window for each
+/// clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,8 +28,8 @@ pub struct Bound {
     pub quiet: Duration,
     /// Bytes keep arriving that prove nothing, so nobody can tell whether an answer is behind them.
     pub undrained: Duration,
-    /// Our own bytes stand before the pings, which the transport refuses for up to a write stall and
-    /// then holds for up to the upload wait. `None` where no limit is set to that:
+    /// Our own bytes stand before the pings, which the transport refuses for up to a write stall
+    /// and then holds for up to the upload wait. `None` where no limit is set to that:
     /// [`upload_wait`](KeepaliveConfig::upload_wait()) or
     /// [`write_stall`](KeepaliveConfig::write_stall()) is off, and so is
     /// [`silence`](KeepaliveConfig::silence()).
@@ -50,8 +51,8 @@ impl KeepaliveConfig {
     /// The longest time from the last proof of life to the verdict, or `None` when this
     /// configuration promises none.
     ///
-    /// On a quiet connection it is the smaller of `interval + max_unanswered * reply_timeout` (for a
-    /// configuration that checks the peer) and `silence`; [`Bound`] tells the other situations.
+    /// On a quiet connection it is the smaller of `interval + max_unanswered * reply_timeout` (for
+    /// a configuration that checks the peer) and `silence`; [`Bound`] tells the other situations.
     #[must_use]
     pub const fn detection_bound(&self) -> Option<Bound> {
         let reply = self.longest_reply();

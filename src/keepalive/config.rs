@@ -40,8 +40,8 @@ use crate::time::SHORTEST;
 ///     .max_unanswered(3);
 /// assert_eq!(CONFIG.interval, Duration::from_secs(5));
 ///
-/// // A peer that falls silent on a quiet connection is dead after 5 s and three answers' time. While
-/// // its bytes keep arriving and prove nothing, the last answer gets its time twice.
+/// // A peer that falls silent on a quiet connection is dead after 5 s and three answers' time.
+/// // While its bytes keep arriving and prove nothing, the last answer gets its time twice.
 /// let bound = CONFIG.detection_bound().unwrap();
 /// assert_eq!(bound.quiet, Duration::from_secs(5 + 3 * 2));
 /// assert_eq!(bound.undrained, Duration::from_secs(5 + 3 * 2 + 2));
@@ -118,9 +118,9 @@ impl KeepaliveConfig {
     /// All periods from one number: a peer that falls silent on a quiet connection is dead within
     /// `bound`, the sixteenth included by which a shell may date a busy stream's last byte late.
     ///
-    /// The interval is 8/17 of it, the time for each of two answers a quarter, the time for a stalled
-    /// write a half; a ping may stand behind an upload for all of it. Where the path has a slow uplink
-    /// with a deep queue, raise [`upload_wait`](Self::upload_wait()) again.
+    /// The interval is 8/17 of it, the time for each of two answers a quarter, the time for a
+    /// stalled write a half; a ping may stand behind an upload for all of it. Where the path has a
+    /// slow uplink with a deep queue, raise [`upload_wait`](Self::upload_wait()) again.
     ///
     /// ```
     /// use std::time::Duration;
@@ -144,9 +144,9 @@ impl KeepaliveConfig {
     /// The time before a ping. Default 20 s.
     ///
     /// A ping waits at most `interval` and at least `interval` minus the jitter. The first may come
-    /// sooner: see [`Jitter::spread_first`]. Counted from what [`ping_when`](Self::ping_when()) says and
-    /// from the last ping that left. On a busy stream a shell dates sent bytes up to a sixteenth of
-    /// the shortest period early, so that the promise to be heard is never late.
+    /// sooner: see [`Jitter::spread_first`]. Counted from what [`ping_when`](Self::ping_when())
+    /// says and from the last ping that left. On a busy stream a shell dates sent bytes up to a
+    /// sixteenth of the shortest period early, so that the promise to be heard is never late.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
@@ -176,7 +176,8 @@ impl KeepaliveConfig {
     }
 
     /// The time for an answer, counted from the moment the ping is
-    /// [out](crate::Keepalive#when-a-ping-is-out); zero for pings that nobody answers. Default 10 s.
+    /// [out](crate::Keepalive#when-a-ping-is-out); zero for pings that nobody answers. Default 10
+    /// s.
     #[must_use]
     pub const fn reply_timeout(mut self, timeout: Duration) -> Self {
         self.reply_timeout = ReplyTimeout::Fixed(timeout);
@@ -184,8 +185,8 @@ impl KeepaliveConfig {
     }
 
     /// The time for an answer from the measured round trip, between `floor` and `cap`: see
-    /// [`Rtt::reply_timeout`](crate::rtt::Rtt::reply_timeout). `cap` until the first answer. A floor
-    /// below 1 ms counts as 1 ms; a cap of zero is off.
+    /// [`Rtt::reply_timeout`](crate::rtt::Rtt::reply_timeout). `cap` until the first answer. A
+    /// floor below 1 ms counts as 1 ms; a cap of zero is off.
     ///
     /// Round trips have heavy tails: keep the floor at a second or more, and
     /// [`max_unanswered`](Self::max_unanswered()) above 1.
@@ -205,11 +206,11 @@ impl KeepaliveConfig {
         self
     }
 
-    /// How long a ping may stand behind our own upload before its answer is due all the same. Default
-    /// 90 s; zero waits for as long as bytes are taken.
+    /// How long a ping may stand behind our own upload before its answer is due all the same.
+    /// Default 90 s; zero waits for as long as bytes are taken.
     ///
-    /// A socket that takes a ping has put it behind everything in its send buffer, megabytes on a slow
-    /// uplink. Until the ping is known to be [out](crate::Keepalive#when-a-ping-is-out), only
+    /// A socket that takes a ping has put it behind everything in its send buffer, megabytes on a
+    /// slow uplink. Until the ping is known to be [out](crate::Keepalive#when-a-ping-is-out), only
     /// [`write_stall`](Self::write_stall()) judges.
     #[must_use]
     pub const fn upload_wait(mut self, wait: Duration) -> Self {
@@ -234,10 +235,10 @@ impl KeepaliveConfig {
 
     /// Dead when bytes were offered to the peer and none was taken for that long. Default 30 s.
     ///
-    /// This is what finds a dead peer behind a full socket buffer, where no ping can leave. The bytes
-    /// are those that the shell sees: [`PingPong`](crate::PingPong) alone sees whole messages, and a
-    /// message that is being taken for longer than this looks like a stall. Give it the bytes
-    /// ([`with_activity`](crate::PingPong::with_activity)).
+    /// This is what finds a dead peer behind a full socket buffer, where no ping can leave. The
+    /// bytes are those that the shell sees: [`PingPong`](crate::PingPong) alone sees whole
+    /// messages, and a message that is being taken for longer than this looks like a stall. Give it
+    /// the bytes ([`with_activity`](crate::PingPong::with_activity)).
     #[must_use]
     pub const fn write_stall(mut self, limit: Duration) -> Self {
         self.write_stall = limit;
@@ -252,21 +253,21 @@ impl KeepaliveConfig {
         self
     }
 
-    /// How long nobody may read ([`Keepalive::pause`](crate::Keepalive::pause)) before the connection
-    /// is given up, since a dead peer cannot be told from a live one meanwhile. Default 15 min, about
-    /// as long as TCP itself goes on sending to a peer that is gone.
+    /// How long nobody may read ([`Keepalive::pause`](crate::Keepalive::pause)) before the
+    /// connection is given up, since a dead peer cannot be told from a live one meanwhile. Default
+    /// 15 min, about as long as TCP itself goes on sending to a peer that is gone.
     #[must_use]
     pub const fn pause_limit(mut self, limit: Duration) -> Self {
         self.pause_limit = limit;
         self
     }
 
-    /// Whether a pause of this side is forgiven: suspended, in a debugger, its executor blocked. That
-    /// is assumed when a deadline is noticed late by more than a quarter of its limit, or when a ping
-    /// was not asked for in time. Default yes.
+    /// Whether a pause of this side is forgiven: suspended, in a debugger, its executor blocked.
+    /// That is assumed when a deadline is noticed late by more than a quarter of its limit, or when
+    /// a ping was not asked for in time. Default yes.
     ///
-    /// With `true` the peer gets one *clean window* per silence: all limits run afresh from now, as if
-    /// the peer had just been heard. The window begins with a ping if one is due. The
+    /// With `true` the peer gets one *clean window* per silence: all limits run afresh from now, as
+    /// if the peer had just been heard. The window begins with a ping if one is due. The
     /// [silence](Self::silence()) limit waits for the answer to a ping that left late. With `false`
     /// the peer is dead at once.
     #[must_use]
@@ -335,8 +336,8 @@ impl KeepaliveConfig {
         !self.interval.is_zero() && self.ping_when.checks_peer()
     }
 
-    /// The same limits for a connection that cannot be asked, not yet or not any more: plain silence is
-    /// judged by the same bound.
+    /// The same limits for a connection that cannot be asked, not yet or not any more: plain
+    /// silence is judged by the same bound.
     pub(crate) fn unasked(&self) -> Self {
         let silence = self.detection_bound().map(|bound| bound.quiet);
         let silence = silence.unwrap_or_default();

@@ -69,8 +69,8 @@ enum Standing {
     Over(Verdict),
 }
 
-/// The instants that are written on the way of every byte that comes in are kept as such; all others
-/// count from `base`.
+/// The instants that are written on the way of every byte that comes in are kept as such; all
+/// others count from `base`.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     base: Instant,
@@ -102,9 +102,13 @@ pub(super) struct Facts {
     pub(super) issued: bool,
 }
 
-/// What a send buffer holds where nobody has asked: beyond the largest that Linux grows to of its own
-/// accord (`tcp_wmem`, 4 MiB).
+/// What a send buffer holds where nobody has asked: beyond the largest that Linux grows to of its
+/// own accord (`tcp_wmem`, 4 MiB).
 const SEND_BUFFER: u32 = 4 << 20;
+
+/// A send queue of more bytes than that stands before a ping as a full socket does; a shorter one
+/// is gone soon on any path that is alive.
+const DEEP: u64 = 128 * 1024;
 
 impl Question {
     fn is_out(&mut self, now: Nanos) {
@@ -217,11 +221,16 @@ impl Facts {
     pub(super) fn on_send_queue(&mut self, bytes: u64, now: Nanos) {
         if bytes == 0 {
             self.full_at = Nanos::MAX;
+        } else if bytes > DEEP {
+            self.full_at = now;
         }
-        if let Some(question) = self.question_mut() {
-            if bytes <= u64::from(question.after) {
-                question.is_out(now);
-            }
+        let Some(question) = self.question_mut() else {
+            return;
+        };
+        if bytes <= u64::from(question.after) {
+            question.is_out(now);
+        } else if bytes > DEEP && !question.sure {
+            question.out = Nanos::MAX;
         }
     }
 

@@ -74,7 +74,7 @@ pub enum Pong {
 /// calls are harmless, and a `now` older than one seen before counts as that newest one. One
 /// `Keepalive` is for one connection: after a reconnect make a new one.
 ///
-/// * **Ask before you bury.** No [`Cause::NoReply`] unless a ping was out for the whole reply
+/// * **Ask first.** No [`Cause::NoReply`] unless a ping was out for the whole reply
 ///   timeout. A call that comes much too late sends a fresh ping instead of a verdict (see
 ///   [`KeepaliveConfig::forgive_stall`]).
 /// * **One question at a time.** While the answer to a ping is awaited the peer is not asked again.
@@ -90,8 +90,8 @@ pub enum Pong {
 ///
 /// # When a ping is out
 ///
-/// A transport that takes a ping has not sent it: it stands behind all that is in the send buffer. It
-/// counts as out at the first of
+/// A transport that takes a ping has not sent it: it stands behind all that is in the send buffer.
+/// It counts as out at the first of
 ///
 /// * a completed flush ([`on_ping_sent`](Self::on_ping_sent)), if the transport was not full
 ///   ([`on_write_blocked`](Self::on_write_blocked)) since the ping was taken, nor within
@@ -221,9 +221,9 @@ impl Keepalive {
         self.patience.on_drained(now, limit);
     }
 
-    /// There may be more input than was reported by `now`: a read that yielded something, or a runtime
-    /// whose budget may hide input. Say it once at the start where that is so: from then on a silence
-    /// that falls due asks for a [look](KeepaliveEvent::Look).
+    /// There may be more input than was reported by `now`: a read that yielded something, or a
+    /// runtime whose budget may hide input. Say it once at the start where that is so: from then on
+    /// a silence that falls due asks for a [look](KeepaliveEvent::Look).
     pub fn on_more_input(&mut self, now: Instant) {
         let now = self.facts.moved(now);
         self.clear();
@@ -248,8 +248,8 @@ impl Keepalive {
         self.facts.on_send(now);
     }
 
-    /// So many bytes were taken by the transport at `now`: [`on_send`](Self::on_send), for those who
-    /// count. The bytes after a ping push it out.
+    /// So many bytes were taken by the transport at `now`: [`on_send`](Self::on_send), for those
+    /// who count. The bytes after a ping push it out.
     pub fn on_bytes_sent(&mut self, count: u64, now: Instant) {
         if count > 0 {
             let now = self.facts.moved(now);
@@ -311,7 +311,8 @@ impl Keepalive {
         self.patience = self.looks();
     }
 
-    /// So many bytes stand in the send buffer at `now`, by the kernel's own word (`TIOCOUTQ`).
+    /// So many bytes stand in the send buffer at `now`, by the kernel's own word (`TIOCOUTQ`). More
+    /// than 128 KiB stand before a ping as a full transport does.
     pub fn on_send_queue(&mut self, bytes: u64, now: Instant) {
         let now = self.facts.moved(now);
         self.facts.on_send_queue(bytes, now);
@@ -336,8 +337,8 @@ impl Keepalive {
 
     // Wishes.
 
-    /// Asks at once, without waiting for the interval: after a resume, on a network change, when the
-    /// user presses a button. Does nothing while a ping is already open. During a
+    /// Asks at once, without waiting for the interval: after a resume, on a network change, when
+    /// the user presses a button. Does nothing while a ping is already open. During a
     /// [pause](Self::pause) the ping is sent, and judged from the resume on.
     pub fn probe_now(&mut self, now: Instant) {
         self.facts.advance(now);
@@ -387,8 +388,8 @@ impl Keepalive {
     ///
     /// The silence seen so far counts, and a ping that is out is judged by the new reply timeout,
     /// from when it left. But no verdict follows from the change itself: a peer that kept the old
-    /// limits and not the new ones gets one clean window from `now`. Where no silence was judged before,
-    /// all limits begin at `now`.
+    /// limits and not the new ones gets one clean window from `now`. Where no silence was judged
+    /// before, all limits begin at `now`.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work; nothing changes then.
@@ -418,10 +419,10 @@ impl Keepalive {
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` until something is
     /// reported.
     ///
-    /// Received and sent bytes only move it later, so a timer that is already set may stay as it is:
-    /// when it fires, ask again. Two exceptions. Where the reply timeout is longer than the interval,
-    /// or was extended by a pause, the answer to a ping may bring the next ping nearer; and bytes that
-    /// push a ping [out](Self#when-a-ping-is-out) bring its answer nearer.
+    /// Received and sent bytes only move it later, so a timer that is already set may stay as it
+    /// is: when it fires, ask again. Two exceptions. Where the reply timeout is longer than the
+    /// interval, or was extended by a pause, the answer to a ping may bring the next ping nearer;
+    /// and bytes that push a ping [out](Self#when-a-ping-is-out) bring its answer nearer.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.next_due().map(|(_, at)| at)
@@ -503,7 +504,8 @@ impl Keepalive {
         self.facts.clear(&self.limits);
     }
 
-    /// The looks at a silence that is due; one that a proof of life or anything else has moved is none.
+    /// The looks at a silence that is due; one that a proof of life or anything else has moved is
+    /// none.
     fn looks(&self) -> Patience {
         let mut looks = self.patience;
         if looks.is_looking() {
@@ -625,8 +627,8 @@ impl Keepalive {
         let asks = self.limits.checks_peer() && !self.facts.has_question();
         let silence = matches!(due.what, Deadline::Reply | Deadline::Silence);
         let late = if silence && self.patience.is_looking() {
-            // Lateness was judged at the first look. What follows is no lateness, but for the end of
-            // the wait for more input.
+            // Lateness was judged at the first look. What follows is no lateness, but for the end
+            // of the wait for more input.
             let end = self.patience.waits_until(due.limit).unwrap_or(Nanos::MAX);
             self.gap.lateness(end)
         } else if due.what == Deadline::Silence && asks && missed.is_some() {

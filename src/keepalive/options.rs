@@ -5,7 +5,8 @@ use std::time::Duration;
 /// When to send a ping.
 ///
 /// Two duties are easily mixed up: to *check the peer* (something must be received every interval,
-/// whatever is sent) and to *be heard* (something must be sent every interval, whatever is received).
+/// whatever is sent) and to *be heard* (something must be sent every interval, whatever is
+/// received).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(
     clippy::exhaustive_enums,
@@ -21,8 +22,8 @@ pub enum PingWhen {
     #[default]
     RecvIdle,
     /// When nothing was sent for an interval: keeps the promise to be heard. It does *not* watch a
-    /// peer while this side keeps writing; add [`silence`](KeepaliveConfig::silence), or use
-    /// [`EitherIdle`](Self::EitherIdle).
+    /// peer while this side keeps writing; add [`silence`](super::KeepaliveConfig::silence()), or
+    /// use [`EitherIdle`](Self::EitherIdle).
     SendIdle,
     /// When nothing was sent, or nothing proved life, for an interval: both duties.
     EitherIdle,
@@ -45,7 +46,7 @@ pub enum Proof {
     /// not death.
     #[default]
     AnyBytes,
-    /// Only a pong that answers one of our pings: also finds a peer that babbles and does not
+    /// Only a pong that answers one of our pings: also finds a peer that talks and does not
     /// listen. Wants a reply timeout that covers the queue in front of the answer.
     PongOnly,
 }
@@ -71,7 +72,7 @@ pub enum ReplyTimeout {
     /// Always this long; zero for pings that nobody answers.
     Fixed(Duration),
     /// As long as the measured round trip suggests: see
-    /// [`adaptive_reply_timeout`](KeepaliveConfig::adaptive_reply_timeout).
+    /// [`adaptive_reply_timeout`](super::KeepaliveConfig::adaptive_reply_timeout).
     Adaptive {
         /// The shortest that it gets.
         floor: Duration,
@@ -92,7 +93,7 @@ pub enum StallWhen {
     /// Whatever is received.
     #[default]
     Always,
-    /// Only while life is not proven: the limit counts from the last byte taken or the last proof of
-    /// life, whichever is later.
+    /// Only while life is not proven: the limit counts from the last byte taken or the last proof
+    /// of life, whichever is later.
     Unproven,
 }

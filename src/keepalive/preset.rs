@@ -27,9 +27,9 @@ use crate::time::shorter;
 impl KeepaliveConfig {
     /// An MQTT client with a keep alive of `seconds`; 0 is off.
     ///
-    /// [MQTT-3.1.2-20] (version 5): PINGREQ when no other packet was sent for the keep alive. Asked a
-    /// tenth early, because the gap between two packets may not exceed it, and also when nothing was
-    /// *received* for as long, so that steady publishing does not hide a dead broker. The
+    /// [MQTT-3.1.2-20] (version 5): PINGREQ when no other packet was sent for the keep alive. Asked
+    /// a tenth early, because the gap between two packets may not exceed it, and also when nothing
+    /// was *received* for as long, so that steady publishing does not hide a dead broker. The
     /// specification leaves the time for a PINGRESP open ("a reasonable amount"); here it is half
     /// the keep alive, at least a second. A broker that takes nothing and still answers is held up,
     /// not dead ([`StallWhen::Unproven`]).
@@ -66,8 +66,8 @@ impl KeepaliveConfig {
     ///
     /// A heartbeat frame when nothing was sent for half of it, as RabbitMQ does; dead when no octet
     /// came for two of them or longer, as the specification has it (4.2.7). Heartbeats are not
-    /// answered. A broker that takes nothing and still beats is held up by its flow control, not dead
-    /// ([`StallWhen::Unproven`]).
+    /// answered. A broker that takes nothing and still beats is held up by its flow control, not
+    /// dead ([`StallWhen::Unproven`]).
     #[must_use]
     pub const fn amqp(seconds: u16) -> Self {
         let two = Duration::from_secs(seconds as u64 * 2);

@@ -14,14 +14,15 @@ use crate::driver::Handle;
 use crate::keepalive::Dead;
 use crate::rt::{BUDGET, Runtime};
 
-/// The sending end of a [driven](PingPong::drive) stream. Clones send into the same stream; when the
-/// last one is dropped, the stream is closed after what was sent.
+/// The sending end of a [driven](PingPong::drive) stream. Clones send into the same stream; when
+/// the last one is dropped, the stream is closed after what was sent.
 pub struct Sender<M> {
     queue: mpsc::Sender<M>,
     handle: Handle,
 }
 
-/// The receiving end of a [driven](PingPong::drive) stream: a `Stream` of what the driven one yields.
+/// The receiving end of a [driven](PingPong::drive) stream: a `Stream` of what the driven one
+/// yields.
 pub struct Receiver<M, E> {
     queue: mpsc::Receiver<Result<M, Error<E>>>,
 }
@@ -66,16 +67,16 @@ where
     P: Protocol<Message = M>,
     R: Runtime,
 {
-    /// Splits the using from the driving: two ends for the user, and a future that keeps the heartbeats
-    /// going meanwhile. Nothing is spawned; give the future to a task.
+    /// Splits the using from the driving: two ends for the user, and a future that keeps the
+    /// heartbeats going meanwhile. Nothing is spawned; give the future to a task.
     ///
-    /// A stream that is polled by the loop that handles its messages is judged by that loop: while a
-    /// handler works or a send is blocked nobody answers the peer's pings, and nobody hears its
-    /// answers. Driven by a task of its own, the [bound](Self::detection_bound) holds while the future
-    /// is polled and the receiver has room. When `capacity` messages wait to be received, reading stops
-    /// and judging pauses, for [`pause_limit`](crate::KeepaliveConfig::pause_limit()) at the most; pings
-    /// that were promised go on. Up to `capacity` messages wait to be sent, and a blocked one blocks
-    /// no reading.
+    /// A stream that is polled by the loop that handles its messages is judged by that loop: while
+    /// a handler works or a send is blocked nobody answers the peer's pings, and nobody hears its
+    /// answers. Driven by a task of its own, the [bound](Self::detection_bound) holds while the
+    /// future is polled and the receiver has room. When `capacity` messages wait to be received,
+    /// reading stops and judging pauses, for [`pause_limit`](crate::KeepaliveConfig::pause_limit())
+    /// at the most; pings that were promised go on. Up to `capacity` messages wait to be sent, and
+    /// a blocked one blocks no reading.
     ///
     /// The future is ready when the stream has ended, or both ends are gone. A dropped [`Receiver`]
     /// discards what comes in. Take a [`handle`](Self::handle) before, to see round trips and the
@@ -105,7 +106,8 @@ where
     /// let sim = world.sim.clone();
     /// let (near, far, _link) = messages(&sim, LinkConfig::new());
     ///
-    /// let (sender, mut receiver, driving) = PingPong::new(near, Numbers, CONFIG, sim.clone())?.drive(16);
+    /// let stream = PingPong::new(near, Numbers, CONFIG, sim.clone())?;
+    /// let (sender, mut receiver, driving) = stream.drive(16);
     /// world.spawn(driving); // tokio::spawn(driving) on a network
     /// let mut peer = PingPong::new(far, Numbers, CONFIG, sim.clone())?;
     /// world.spawn(async move {

@@ -15,7 +15,8 @@ use crate::keepalive::Dead;
 ///         Error::Transport(_) => "the socket says so itself",
 ///     }
 /// }
-/// # report(&Error::Transport(std::io::ErrorKind::BrokenPipe.into()));
+/// let broken = Error::Transport(std::io::ErrorKind::BrokenPipe.into());
+/// assert_eq!(report(&broken), "the socket says so itself");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(

@@ -32,9 +32,9 @@ use outbox::Outbox;
 ///
 /// Wraps anything that is `Stream<Item = Result<M, E>> + Sink<M, Error = E>`: a framed socket, a
 /// WebSocket, a pair of channels in one struct. It yields data only; pings are sent, answered and
-/// timed on the side. When the peer is dead the stream yields `Err(`[`Error::Dead`]`)` once and then
-/// ends; sending fails with the same verdict. The first `Err` of the transport ends the stream too,
-/// after it was yielded.
+/// timed on the side. When the peer is dead the stream yields `Err(`[`Error::Dead`]`)` once and
+/// then ends; sending fails with the same verdict. The first `Err` of the transport ends the stream
+/// too, after it was yielded.
 ///
 /// * **Poll the stream.** That is what drives it: with nobody reading, nothing is answered and no
 ///   silence is judged. A send that has to wait finds a write stall by itself.
@@ -49,8 +49,8 @@ use outbox::Outbox;
 ///   heartbeats in a row the executor gets its turn.
 /// * **Two halves.** `futures::StreamExt::split` works, with the halves on two tasks. Both get the
 ///   verdict.
-/// * **Cancel safe.** Dropping a `next()` loses nothing; dropping a `send()` does what the transport
-///   does, and is not held against the peer.
+/// * **Cancel safe.** Dropping a `next()` loses nothing; dropping a `send()` does what the
+///   transport does, and is not held against the peer.
 /// * **After a close** the peer can go on talking. Nothing is asked or answered any more, so plain
 ///   silence is judged, by the same [bound](Self::detection_bound). A transport that refuses a
 ///   heartbeat counts as closing: the refused ping was not asked.
@@ -89,7 +89,8 @@ use outbox::Outbox;
 ///     assert_eq!(peer.next().await.unwrap().unwrap(), 0);
 ///     assert_eq!(
 ///         verdict.to_string(),
-///         "peer dead: no reply to 2 pings within 10s each; silent for 40s, no round trip measured",
+///         "peer dead: no reply to 2 pings within 10s each; silent for 40s, \
+///          no round trip measured",
 ///     );
 ///     assert!(stream.next().await.is_none());
 /// });
@@ -192,12 +193,13 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
         self.pinger.set_send_buffer(bytes);
     }
 
-    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged: the
-    /// kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind an upload
-    /// is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its answer is due
-    /// from then on.
+    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged:
+    /// the kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind
+    /// an upload is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its
+    /// answer is due from then on. Megabytes that a large buffer takes at once never fill the
+    /// socket, so that nothing else can tell that they stand before a ping.
     ///
-    /// It is asked only while a ping stands behind other bytes, at most once a poll and about sixteen
+    /// It is asked when a ping is taken, and while that stands behind other bytes, about sixteen
     /// times an interval. It must not block.
     #[must_use]
     pub fn with_send_queue(
@@ -217,8 +219,8 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     }
 
     /// Asks the peer now, without waiting for the interval: see
-    /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). The stream has to be polled for it to be
-    /// sent.
+    /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). The stream has to be polled for it to
+    /// be sent.
     pub fn probe_now(&mut self) {
         self.pinger.probe_now();
     }
@@ -238,8 +240,8 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
         self.pinger.keepalive().config()
     }
 
-    /// The round trips measured so far. A busy stream asks nothing and so measures nothing, unless the
-    /// configuration says [`PingWhen::Always`](crate::PingWhen::Always).
+    /// The round trips measured so far. A busy stream asks nothing and so measures nothing, unless
+    /// the configuration says [`PingWhen::Always`](crate::PingWhen::Always).
     #[must_use]
     pub const fn rtt(&self) -> &Rtt {
         self.pinger.keepalive().rtt()
@@ -251,8 +253,8 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
         self.pinger.keepalive().dead()
     }
 
-    /// What the stream knows of its peer, readable from anywhere: after a split, and when the stream
-    /// belongs to other code. Its state is allocated by the first call.
+    /// What the stream knows of its peer, readable from anywhere: after a split, and when the
+    /// stream belongs to other code. Its state is allocated by the first call.
     pub fn handle(&mut self) -> Handle {
         let beating = self.is_beating();
         self.pinger.handle(beating)
@@ -265,10 +267,10 @@ impl<T, P: Protocol, R: Runtime> PingPong<T, P, R> {
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
-    /// [bound](KeepaliveConfig::detection_bound), and the sixteenth of its shortest period (interval,
-    /// silence or write stall) by which a busy stream's last byte may be dated late. It holds while
-    /// the stream is polled: what came in just before nobody polled for a while may be dated at the
-    /// next poll.
+    /// [bound](KeepaliveConfig::detection_bound), and the sixteenth of its shortest period
+    /// (interval, silence or write stall) by which a busy stream's last byte may be dated late. It
+    /// holds while the stream is polled: what came in just before nobody polled for a while may be
+    /// dated at the next poll.
     #[must_use]
     pub fn detection_bound(&self) -> Option<Bound> {
         self.pinger.detection_bound()

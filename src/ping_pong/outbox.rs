@@ -97,8 +97,8 @@ impl<M> Outbox<M> {
         next
     }
 
-    /// The transport has a place for a message of ours: if it was the user's, it is taken now, or is
-    /// none any more.
+    /// The transport has a place for a message of ours: if it was the user's, it is taken now, or
+    /// is none any more.
     pub(super) const fn on_place(&mut self) {
         self.reserved = false;
     }

@@ -7,9 +7,9 @@ use crate::seq::{Answers, Seq};
 ///
 /// # Implementing
 /// `ping` is called once per ping, with numbers that only grow; put the number into the message if
-/// the protocol can carry one (`seq.value()`, since `Display` writes `#7`), so that round trips are exact. `classify` sees every message that
-/// comes in; an answer to a ping of the peer goes into [`Inbound::Ping`], or `None` where the layer
-/// below answers by itself.
+/// the protocol can carry one (`seq.value()`, since `Display` writes `#7`), so that round trips are
+/// exact. `classify` sees every message that comes in; an answer to a ping of the peer goes into
+/// [`Inbound::Ping`], or `None` where the layer below answers by itself.
 ///
 /// ```
 /// use liveness::{Answers, Inbound, Protocol, Seq};
@@ -43,27 +43,13 @@ pub trait Protocol {
     type Message;
 
     /// The ping with the number `seq`.
-    ///
-    /// ```
-    /// # use liveness::{Protocol, Seq};
-    /// fn first_ping<P: Protocol>(protocol: &mut P) -> P::Message {
-    ///     protocol.ping(Seq::new(0))
-    /// }
-    /// ```
     fn ping(&mut self, seq: Seq) -> Self::Message;
 
     /// What a message that came in is.
-    ///
-    /// ```
-    /// # use liveness::{Inbound, Protocol};
-    /// fn is_data<P: Protocol>(protocol: &mut P, message: P::Message) -> bool {
-    ///     matches!(protocol.classify(message), Inbound::Data(_))
-    /// }
-    /// ```
     fn classify(&mut self, message: Self::Message) -> Inbound<Self::Message>;
 
-    /// The last message to a peer that was found dead, which tells it why; `None`, the default, where
-    /// the protocol has none.
+    /// The last message to a peer that was found dead, which tells it why; `None`, the default,
+    /// where the protocol has none.
     fn farewell(&mut self, dead: &Dead) -> Option<Self::Message> {
         let _ = dead;
         None
@@ -90,6 +76,6 @@ pub enum Inbound<M> {
         /// The answer, or `None` when the layer below has answered already or none is wanted.
         reply: Option<M>,
     },
-    /// A pong, with the number of the ping it answers; `None` where the protocol carries none.
+    /// A pong, and the ping that it answers.
     Pong(Answers),
 }

@@ -125,8 +125,8 @@ where
         error
     }
 
-    /// Takes in heartbeats until there is something to yield, or nothing more to read; `absorbed` were
-    /// taken in by this poll before.
+    /// Takes in heartbeats until there is something to yield, or nothing more to read; `absorbed`
+    /// were taken in by this poll before.
     #[cold]
     fn poll_absorbing(
         mut self: Pin<&mut Self>,
@@ -185,8 +185,8 @@ where
         }
     }
 
-    /// In place of reading: pings that were promised go on, and the pause has its limit. Ready with the
-    /// stream's last error.
+    /// In place of reading: pings that were promised go on, and the pause has its limit. Ready with
+    /// the stream's last error.
     pub(super) fn poll_paused(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Error<E>> {
         if !self.pinger.end.is_open() {
             return Poll::Pending;

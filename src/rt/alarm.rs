@@ -28,7 +28,8 @@ const EARLY_FIRES: u32 = 4;
 /// use liveness::Tokio;
 /// use liveness::rt::{Alarm, Runtime};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let mut alarm = Alarm::new(Tokio);
 /// let due = Tokio.now() + Duration::from_secs(5);
 /// let now = std::future::poll_fn(|cx| alarm.poll_at(Some(due), cx)).await;
@@ -47,11 +48,6 @@ pub struct Alarm<R: Runtime> {
 
 impl<R: Runtime> Alarm<R> {
     /// An alarm on the clock of `rt`. Its timer is made by the first poll that needs one.
-    ///
-    /// ```
-    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// # drop(alarm);
-    /// ```
     #[must_use]
     pub fn new(rt: R) -> Self {
         let bell = Arc::new(Bell {
@@ -68,13 +64,6 @@ impl<R: Runtime> Alarm<R> {
     }
 
     /// The runtime it goes by.
-    ///
-    /// ```
-    /// use liveness::rt::Runtime;
-    /// let alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// let now = alarm.runtime().now();
-    /// # let _ = now;
-    /// ```
     #[must_use]
     pub const fn runtime(&self) -> &R {
         &self.rt
@@ -82,15 +71,8 @@ impl<R: Runtime> Alarm<R> {
 
     /// Ready with the time once the clock has reached `deadline`; never for `None`.
     ///
-    /// Cancel safe. The deadline may be another one at each call; the task of the last call is woken
-    /// for it. A deadline that lies a little ahead of an earlier one costs nothing.
-    ///
-    /// ```
-    /// # use std::task::{Context, Poll, Waker};
-    /// let mut alarm = liveness::rt::Alarm::new(liveness::Tokio);
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(alarm.poll_at(None, &mut cx).is_pending());
-    /// ```
+    /// Cancel safe. The deadline may be another one at each call; the task of the last call is
+    /// woken for it. A deadline that lies a little ahead of an earlier one costs nothing.
     pub fn poll_at(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Instant> {
         self.listen(cx.waker());
         let Some(deadline) = deadline else {
@@ -116,8 +98,8 @@ impl<R: Runtime> Alarm<R> {
     ///
     /// A runtime whose task has used up its budget says `Pending` to input that is there, and to a
     /// timer that has expired; so while this is pending, input that was pending proves nothing. It
-    /// costs one tick of the timer at most. The timer is set to the deadline and not to the present: a
-    /// runtime that rounds up would never come to that.
+    /// costs one tick of the timer at most. The timer is set to the deadline and not to the
+    /// present: a runtime that rounds up would never come to that.
     pub(crate) fn poll_budget(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         self.listen(cx.waker());
         self.poll_timer(deadline)

@@ -1,8 +1,8 @@
 //! Runtimes and time: the only place where a clock is read.
 //!
-//! A runtime is a value that you pass: [`Tokio`], [`Smol`], or one of your own. There is no
-//! default to forget: without one the program does not compile. Two small traits are all it takes; `examples/own_runtime.rs` writes one with a
-//! thread and a condition variable.
+//! A runtime is a value that you pass: [`Tokio`], [`Smol`], or one of your own. There is no default
+//! to forget: without one the program does not compile. Two small traits are all it takes;
+//! `examples/own_runtime.rs` writes one with a thread and a condition variable.
 
 mod alarm;
 #[cfg(all(test, liveness_loom))]
@@ -58,27 +58,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     type Timer: Timer;
 
     /// A timer that expires at `at`, or at once when that has passed.
-    ///
-    /// ```
-    /// # use std::pin::pin;
-    /// # use std::time::Duration;
-    /// # use liveness::rt::{Runtime, Timer};
-    /// # async fn sleep<R: Runtime>(rt: R) {
-    /// let timer = rt.timer(rt.now() + Duration::from_secs(1));
-    /// let mut timer = pin!(timer);
-    /// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
-    /// # }
-    /// ```
     fn timer(&self, at: Instant) -> Self::Timer;
 
     /// The time by this runtime's clock.
-    ///
-    /// ```
-    /// # use liveness::rt::Runtime;
-    /// fn lap<R: Runtime>(rt: &R, since: std::time::Instant) -> std::time::Duration {
-    ///     rt.now().saturating_duration_since(since)
-    /// }
-    /// ```
     fn now(&self) -> Instant;
 
     /// A number from which one connection's [jitter](crate::Jitter) is drawn, another one at each
@@ -88,9 +70,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
         crate::jitter::seed()
     }
 
-    /// Whether a read may find nothing although something is there, because the running task has used
-    /// up its turn. By default never. Tokio's budget does that: its sockets answer *pending* to a task
-    /// that has done enough.
+    /// Whether a read may find nothing although something is there, because the running task has
+    /// used up its turn. By default never. Tokio's budget does that: its sockets answer *pending*
+    /// to a task that has done enough.
     fn may_hide_input(&self) -> bool {
         false
     }
@@ -103,45 +85,36 @@ pub(crate) const BUDGET: u32 = 32;
 /// One timer, which can be set again and again.
 ///
 /// # Implementing
-/// * `poll_expired` returns [`Poll::Ready`] once `at` has come, and otherwise wakes the waker of the
-///   last poll when it does. Firing early is allowed, firing never is not.
+/// * `poll_expired` returns [`Poll::Ready`] once `at` has come, and otherwise wakes the waker of
+///   the last poll when it does. Firing early is allowed, firing never is not.
 /// * After `Ready` it is not polled again before a `reset`.
 /// * `reset` may come at any time, also after `Ready`; the caller polls afterwards.
 ///
 /// ```
-/// # use std::pin::{Pin, pin};
-/// # use std::time::Instant;
-/// # use liveness::rt::{Runtime, Timer};
-/// # async fn sleep_twice<R: Runtime>(rt: R, first: Instant, second: Instant) {
-/// let mut timer = pin!(rt.timer(first));
-/// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
-/// timer.as_mut().reset(second);
-/// std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+/// # #[cfg(feature = "test-util")] {
+/// use std::future::poll_fn;
+/// use std::pin::pin;
+/// use std::time::Duration;
+/// use liveness::Runtime;
+/// use liveness::rt::Timer;
+///
+/// const SECOND: Duration = Duration::from_secs(1);
+/// liveness::test_util::simulate(async |rt| {
+///     let start = rt.now();
+///     let mut timer = pin!(rt.timer(start + SECOND));
+///     poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+///     timer.as_mut().reset(start + 3 * SECOND);
+///     poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+///     assert_eq!(rt.now(), start + 3 * SECOND);
+/// });
 /// # }
 /// ```
 pub trait Timer: Send {
     /// Sets the timer to expire at `at` instead.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use std::time::Instant;
-    /// # use liveness::rt::Timer;
-    /// fn postpone<T: Timer>(timer: Pin<&mut T>, to: Instant) {
-    ///     timer.reset(to);
-    /// }
-    /// ```
     fn reset(self: Pin<&mut Self>, at: Instant);
 
     /// Ready once the timer has expired.
     ///
     /// Cancel safe: polling is all there is.
-    ///
-    /// ```
-    /// # use std::pin::Pin;
-    /// # use liveness::rt::Timer;
-    /// async fn expired<T: Timer>(mut timer: Pin<&mut T>) {
-    ///     std::future::poll_fn(|cx| timer.as_mut().poll_expired(cx)).await
-    /// }
-    /// ```
     fn poll_expired(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 }

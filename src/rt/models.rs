@@ -106,8 +106,8 @@ impl Task {
     }
 }
 
-/// Tries every order of turns. `run` is told how often a task is polled each time it is woken: once,
-/// or once more out of turn.
+/// Tries every order of turns. `run` is told how often a task is polled each time it is woken:
+/// once, or once more out of turn.
 pub(crate) fn model(run: fn(usize)) {
     for polls in [1, 2] {
         loom::model(move || run(polls));

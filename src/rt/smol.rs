@@ -33,13 +33,6 @@ use super::{Runtime, Timer};
 pub struct Smol;
 
 /// A [`smol::Timer`]; made by [`Smol`].
-///
-/// ```
-/// # use liveness::rt::{Runtime, SmolTimer};
-/// fn timer(rt: liveness::Smol, at: std::time::Instant) -> SmolTimer {
-///     rt.timer(at)
-/// }
-/// ```
 #[pin_project]
 #[derive(Debug)]
 pub struct SmolTimer(#[pin] smol::Timer);

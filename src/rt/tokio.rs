@@ -21,7 +21,8 @@ use super::{Runtime, Timer};
 /// use liveness::Tokio;
 /// use liveness::rt::Runtime;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let start = Tokio.now();
 /// tokio::time::sleep(Duration::from_secs(3600)).await; // a paused clock jumps
 /// assert!(Tokio.now() - start >= Duration::from_secs(3600));
@@ -35,13 +36,6 @@ use super::{Runtime, Timer};
 pub struct Tokio;
 
 /// A [`tokio::time::Sleep`]; made by [`Tokio`].
-///
-/// ```
-/// # use liveness::rt::{Runtime, TokioTimer};
-/// fn timer(rt: liveness::Tokio, at: std::time::Instant) -> TokioTimer {
-///     rt.timer(at)
-/// }
-/// ```
 #[pin_project]
 #[derive(Debug)]
 pub struct TokioTimer(#[pin] tokio::time::Sleep);

@@ -10,8 +10,8 @@ use crate::error::ConfigError;
 
 /// The option is an `int`.
 const MOST: u32 = i32::MAX as u32;
-/// On a path of 10 Mbit/s a tenth of a second; about what a server has to have ready in order not to
-/// starve a fast one.
+/// On a path of 10 Mbit/s a tenth of a second; about what a server has to have ready in order not
+/// to starve a fast one.
 const UNSENT: u32 = 128 * 1024;
 
 const HAS_UNSENT: bool = cfg!(any(target_os = "android", target_os = "linux"));
@@ -19,8 +19,8 @@ const HAS_UNSENT: bool = cfg!(any(target_os = "android", target_os = "linux"));
 /// How many of our own bytes may stand before a ping in the kernel: `SO_SNDBUF` and
 /// `TCP_NOTSENT_LOWAT`.
 ///
-/// A socket takes megabytes at once and sends them when the path lets it. A ping stands behind all of
-/// them, and its answer takes as long: on an uplink of 1 Mbit/s, 8 s for each megabyte. A
+/// A socket takes megabytes at once and sends them when the path lets it. A ping stands behind all
+/// of them, and its answer takes as long: on an uplink of 1 Mbit/s, 8 s for each megabyte. A
 /// [`PingPong`](crate::PingPong) [waits for that](crate::Keepalive#when-a-ping-is-out), so a short
 /// queue means a sooner verdict while we upload, and round trips that are about the path.
 ///
@@ -30,8 +30,8 @@ const HAS_UNSENT: bool = cfg!(any(target_os = "android", target_os = "linux"));
 /// | [`buffer`](Self::buffer()) | `SO_SNDBUF` | the kernel's own, up to 4 MiB on Linux | 1 byte to 2 GiB |
 ///
 /// `unsent` costs no throughput: the socket is full while so many bytes are not sent yet, and those
-/// on their way do not count. `buffer` counts both and so limits the rate: one buffer a round trip. It is for paths with
-/// a deep queue of their own, where too much is on its way.
+/// on their way do not count. `buffer` counts both and so limits the rate: one buffer a round trip.
+/// It is for paths with a deep queue of their own, where too much is on its way.
 ///
 /// ```
 /// use liveness::tcp::SendQueue;
@@ -80,8 +80,8 @@ impl SendQueue {
         self
     }
 
-    /// How many bytes may wait to be sent or to be acknowledged. Default the kernel's own, which grows
-    /// with the connection.
+    /// How many bytes may wait to be sent or to be acknowledged. Default the kernel's own, which
+    /// grows with the connection.
     ///
     /// Linux gives twice as many, since it charges its own bookkeeping to them, and never more than
     /// twice its `net.core.wmem_max`: [`apply`](Self::apply) says how many there are. It no longer

@@ -1,4 +1,5 @@
-//! Heartbeats on smol, where time is real: the same loop and the same watch, in a tenth of a second.
+//! Heartbeats on smol, where time is real: the same loop and the same watch, in a tenth of a
+//! second.
 #![cfg(feature = "smol")]
 
 use std::time::Duration;
@@ -35,7 +36,8 @@ fn beats_and_verdicts_on_smol() {
                 }
             }
         };
-        // Real time: smol has no simulated clock. Nothing is asserted but order and the lower bound.
+        // Real time: smol has no simulated clock. Nothing is asserted but order and the lower
+        // bound.
         match select(beating, Box::pin(beats)).await {
             Either::Left((ended, _)) => panic!("{ended:?}"),
             Either::Right(((), beating)) => drop(beating),

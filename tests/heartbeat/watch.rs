@@ -248,7 +248,7 @@ fn an_own_stall_is_forgiven_once() {
         assert!(texts(&mut events).is_empty());
         sim.advance(60 * SECOND);
         assert!(texts(&mut events)[0].starts_with("dead: silent for 120"));
-        // A beat ends the pardon with the silence: the next limit is the plain one,
+        // A beat ends the grace with the silence: the next limit is the plain one,
         sender.send(numbered(0, 1)).await.unwrap();
         assert_eq!(texts(&mut events).len(), 2);
         let beat = sim.time();

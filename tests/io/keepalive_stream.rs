@@ -1,5 +1,5 @@
-//! `KeepaliveStream` with a wire for lines of text, in simulated time: what is written where, what is
-//! taken out, and when the verdict comes.
+//! `KeepaliveStream` with a wire for lines of text, in simulated time: what is written where, what
+//! is taken out, and when the verdict comes.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -122,7 +122,7 @@ fn a_pong_behind_many_reads_of_data_is_found_before_the_verdict() {
     assert_eq!(read_all(&mut stream).unwrap().len(), 100);
     assert_eq!(stream.rtt().samples(), 1);
 
-    // But a peer that only ever babbles is found out, though the input is never empty.
+    // But a peer that only ever chatters is found out, though the input is never empty.
     sim.advance(20 * S);
     read_all(&mut stream).unwrap();
     sim.advance(10 * S);
@@ -208,8 +208,8 @@ fn half_a_ping_is_finished_before_the_users_next_byte() {
     stream.get_mut().budget = None;
     write_all(&mut stream, b"data\n");
     assert_eq!(written(&stream), "?0\ndata\n");
-    // The reply clock runs from the last byte of the ping, not from the first; and as the socket was
-    // full, from the end of the time that a ping may stand behind an upload.
+    // The reply clock runs from the last byte of the ping, not from the first; and as the socket
+    // was full, from the end of the time that a ping may stand behind an upload.
     sim.advance(S / 1000);
     read_all(&mut stream).unwrap();
     sim.advance(10 * S - Duration::from_nanos(1));
@@ -608,7 +608,8 @@ fn a_busy_stream_reads_no_clock_and_sets_no_timer() {
     let before = sim.counts();
     exchange(20_000);
     assert_eq!(sim.counts(), before);
-    // A tick dates it all, and the ping comes an interval after the last of it, at most a tick late.
+    // A tick dates it all, and the ping comes an interval after the last of it, at most a tick
+    // late.
     sim.advance(20 * S / 16);
     exchange(1);
     let bound = 20 * S + 2 * (20 * S / 16);
@@ -685,7 +686,8 @@ fn the_reader_is_woken_for_the_answer_to_a_ping_that_the_writer_placed() {
     assert_eq!(reader.0.swap(0, Ordering::SeqCst), 1, "the timer");
     assert!(read(&mut stream).is_pending());
     assert_eq!(written(&stream), "mid");
-    // The writer ends the line and with it places the ping: a deadline that the reader must learn of.
+    // The writer ends the line and with it places the ping: a deadline that the reader must learn
+    // of.
     reader.0.store(0, Ordering::SeqCst);
     assert!(write(&mut stream, b"\n").is_ready());
     assert_eq!(written(&stream), "mid\n?0\n");
@@ -736,8 +738,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     /// Whatever is written, read, taken and asked in whatever order: what went out is what the user
-    /// wrote with whole pings between whole lines, and the counts are exact; what came in is what the
-    /// peer sent.
+    /// wrote with whole pings between whole lines, and the counts are exact; what came in is what
+    /// the peer sent.
     #[test]
     fn bytes_are_exact_and_pings_stand_at_borders(steps in proptest::collection::vec(step(), 0..60)) {
         let config = KeepaliveConfig::off().interval(2 * S).ping_when(PingWhen::Always);

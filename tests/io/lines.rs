@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use liveness::io::{Incoming, Wire};
 use liveness::{Answers, KeepaliveConfig, Seq};
 
-/// Lines of text: our ping is `?7`, the answer `!7`; a ping of the peer is `%`, our answer `=`; a line
-/// `+5` that comes in changes the interval to 5 s; nothing of ours after a line `bye`.
+/// Lines of text: our ping is `?7`, the answer `!7`; a ping of the peer is `%`, our answer `=`; a
+/// line `+5` that comes in changes the interval to 5 s; nothing of ours after a line `bye`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
     out: Vec<u8>,

@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod faults;
 mod handle;
 mod idle_timeout;
 mod keepalive_stream;

@@ -122,8 +122,9 @@ mod against_the_truth {
         (done, log, end)
     }
 
-    /// The promise, in the plainest form: in each stretch without activity of a kind, the first event
-    /// comes a period after its beginning and at most `late` later, the others one period apart.
+    /// The promise, in the plainest form: in each stretch without activity of a kind, the first
+    /// event comes a period after its beginning and at most `late` later, the others one period
+    /// apart.
     fn check(
         kind: IdleKind,
         period: Duration,
@@ -274,12 +275,14 @@ mod holding {
         assert_eq!(last, (310 * SECOND, IdleKind::Reader, 1));
     }
 
-    /// Two timers: while nobody asks for input a dead peer cannot be told from a live one, for ever.
+    /// Two timers: while nobody asks for input a dead peer cannot be told from a live one, for
+    /// ever.
     #[test]
     fn a_hold_has_a_limit_of_its_own_and_ends_once() {
         let mut world = World::new();
         let (mut socket, log, _far) = held(&world, reader());
-        // Held for 15 min from when the first event was due; then idle for the period, again and again.
+        // Held for 15 min from when the first event was due; then idle for the period, again and
+        // again.
         world.run_for(1_100 * SECOND);
         let idle = [1_020, 1_080].map(|at| (at * SECOND, IdleKind::Reader));
         let told_of =
@@ -339,8 +342,8 @@ mod holding {
         assert_eq!(told(&log), [(60 * SECOND, IdleKind::Reader, 1)]);
     }
 
-    /// A reader on one thread begins to wait while the watcher on another decides to hold: each time
-    /// the wait is seen.
+    /// A reader on one thread begins to wait while the watcher on another decides to hold: each
+    /// time the wait is seen.
     #[test]
     fn no_wait_is_overlooked_between_threads() {
         let sim = Sim::new();
@@ -938,7 +941,8 @@ mod on_tokio {
         assert_eq!(events.await.unwrap(), expected);
     }
 
-    /// On real threads and in real time, since what is tested is that they do not disturb each other.
+    /// On real threads and in real time, since what is tested is that they do not disturb each
+    /// other.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn socket_and_events_on_two_threads() {
         let (near, mut far) = duplex(1024);

@@ -224,8 +224,8 @@ proptest! {
         }
     }
 
-    /// Pauses shift by their length, forgiveness comes once: twice the bound, and what the caller was
-    /// gone itself.
+    /// Pauses shift by their length, forgiveness comes once: twice the bound, and what the caller
+    /// was gone itself.
     #[test]
     fn law_11_pauses_and_forgiveness_postpone_by_their_length(setup in setups(), turns in turns()) {
         prop_assume!(promises(&setup));
@@ -235,8 +235,8 @@ proptest! {
         prop_assert!(dead <= 2 * bound + gone, "{dead:?}, bound {bound:?}, gone {gone:?}");
     }
 
-    /// A peer that talks and takes nothing is stalled, however often it talks and however coarse the
-    /// caller's sweep is: one clean window, and one sweep more.
+    /// A peer that talks and takes nothing is stalled, however often it talks and however coarse
+    /// the caller's sweep is: one clean window, and one sweep more.
     #[test]
     fn law_11_proofs_of_life_do_not_postpone_a_stall(
         setup in setups(),

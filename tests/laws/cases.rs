@@ -107,8 +107,8 @@ mod directions {
             keepalive.on_pong(Answers::Ping(Seq::new(77)), at(12)),
             Pong::Unsolicited
         );
-        let mut babbling = keepalive.clone();
-        assert_eq!(dead(&mut babbling, at(14)).silent_for, 2 * SECOND);
+        let mut chatty = keepalive.clone();
+        assert_eq!(dead(&mut chatty, at(14)).silent_for, 2 * SECOND);
 
         assert_eq!(
             keepalive.on_pong(Answers::Ping(seq), at(13)),
@@ -416,7 +416,7 @@ mod stalls {
     /// A stall that ends just when the silence limit is reached looks like a call in time; but the
     /// ping that was due in the meantime was not sent.
     #[test]
-    fn who_was_not_asked_is_not_buried() {
+    fn who_was_not_asked_is_not_dead() {
         let config = plain()
             .interval(ms(1))
             .reply_timeout(ms(1))
@@ -472,9 +472,9 @@ mod stalls {
         ));
     }
 
-    /// A pardon brings the next ping no nearer to one that has just left.
+    /// Grace brings the next ping no nearer to one that has just left.
     #[test]
-    fn a_pardon_is_no_reason_to_ask_twice() {
+    fn grace_is_no_reason_to_ask_twice() {
         let config = plain().reply_timeout(Duration::ZERO).silence(12 * SECOND);
         let mut unasked = keepalive(config);
         ping(&mut unasked, at(10));
@@ -486,13 +486,14 @@ mod stalls {
         stalled.on_write_blocked(at(11));
         assert_eq!(stalled.handle_timeout(at(15)), None);
         stalled.on_send(at(16));
-        // What filled the transport may have stood before the ping, for as long as an upload may take.
+        // What filled the transport may have stood before the ping, for as long as an upload may
+        // take.
         assert_eq!(dead(&mut stalled, at(10 + 90 + 9)).cause, Cause::NoReply);
     }
 
-    /// A pardon with nothing to send leaves nothing overdue behind.
+    /// Grace with nothing to send leaves nothing overdue behind.
     #[test]
-    fn a_pardon_does_not_swallow_a_probe() {
+    fn grace_does_not_swallow_a_probe() {
         let config = KeepaliveConfig::off()
             .silence(10 * SECOND)
             .reply_timeout(4 * SECOND);
@@ -991,17 +992,17 @@ mod texts {
             dead(&mut stalled, at(19)).to_string(),
             "no byte taken for 5s; silent for 19s, 1 unanswered, no round trip measured",
         );
-        let babbling = KeepaliveConfig::new()
+        let chatty = KeepaliveConfig::new()
             .max_unanswered(1)
             .proof(Proof::PongOnly)
             .silence(90 * SECOND);
-        let mut babbling = keepalive(babbling.reply_timeout(Duration::ZERO));
+        let mut chatty = keepalive(chatty.reply_timeout(Duration::ZERO));
         for second in [20, 40, 60, 80] {
-            ping(&mut babbling, at(second));
+            ping(&mut chatty, at(second));
         }
-        babbling.on_receive(at(88));
+        chatty.on_receive(at(88));
         assert_eq!(
-            dead(&mut babbling, at(90)).to_string(),
+            dead(&mut chatty, at(90)).to_string(),
             "no sign of life within 90s; silent for 2s, no round trip measured",
         );
     }

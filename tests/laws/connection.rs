@@ -1,6 +1,6 @@
 //! A connection in simulated time: our side with its `Keepalive` and a caller who is on time unless
-//! told otherwise, a peer that answers, babbles, lies or falls silent, and a link that can be slow to
-//! take a ping.
+//! told otherwise, a peer that answers, chatters, lies or falls silent, and a link that can be slow
+//! to take a ping.
 //!
 //! Written against the documentation only: it knows nothing of how `Keepalive` works, and keeps a
 //! record of its own that the laws are stated on. Times are nanoseconds from the start.
@@ -32,7 +32,7 @@ pub(crate) struct Scenario {
     /// The protocol has no numbers in its pongs.
     pub(crate) bare: bool,
     /// The gaps between what the peer sends of its own, in turn; empty for nothing.
-    pub(crate) babble: Vec<u64>,
+    pub(crate) chatter: Vec<u64>,
     /// From here on nothing arrives.
     pub(crate) cut: Option<u64>,
     /// The gaps between the application's writes, in turn; empty for none.
@@ -116,7 +116,7 @@ const LEAST_GAP: u64 = 100_000;
 impl Connection<'_> {
     fn prepare(&mut self) {
         for (gaps, happening) in [
-            (&self.scenario.babble, Happening::Data),
+            (&self.scenario.chatter, Happening::Data),
             (&self.scenario.writes, Happening::Write),
         ] {
             let (mut at, mut nth) = (0, 0);

@@ -1,5 +1,5 @@
-//! `Keepalive`: laws 1 to 5 on any sequence of calls, and the promises about a peer (laws 7 to 9) on
-//! connections in simulated time.
+//! `Keepalive`: laws 1 to 5 on any sequence of calls, and the promises about a peer (laws 7 to 9)
+//! on connections in simulated time.
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ pub(crate) fn op(number: u16) -> Op {
 #[derive(Clone)]
 pub(crate) struct Asking {
     pub(crate) keepalive: Keepalive,
-    last: Option<Seq>,
+    pub(crate) last: Option<Seq>,
     /// It is not flushed, and no pong has shown that it is.
     unflushed: bool,
     /// The same, but a pong without a number may have shown it.
@@ -75,6 +75,14 @@ impl Asking {
             last: None,
             unflushed: false,
             perhaps_unflushed: false,
+        }
+    }
+
+    /// The last ping is taken, and not flushed.
+    pub(crate) fn take(&mut self, now: Instant) {
+        if let Some(seq) = self.last {
+            self.keepalive.on_ping_taken(seq, now);
+            (self.unflushed, self.perhaps_unflushed) = (false, false);
         }
     }
 
@@ -155,7 +163,7 @@ impl Machine for Asking {
         event
     }
 
-    /// A strike while a ping waits for its flush, and a pardon where nobody asks.
+    /// A missed answer while a ping waits for its flush, and grace where nobody asks.
     fn may_be_quiet(&self, late: bool) -> bool {
         self.perhaps_unflushed || late
     }
@@ -189,11 +197,11 @@ proptest! {
         machine::shifted(|now| Asking::new(&setup, now), origin(), &script)?;
     }
 
-    /// Laws 1 and 7, whatever is called when: no verdict before its limit has run out since the last
-    /// proof of life, no `NoReply` without a flushed ping that had the whole reply timeout, `Dead`
-    /// once and nothing after it.
+    /// Laws 1 and 7, whatever is called when: no verdict before its limit has run out since the
+    /// last proof of life, no `NoReply` without a flushed ping that had the whole reply timeout,
+    /// `Dead` once and nothing after it.
     #[test]
-    fn law_7_ask_before_you_bury(setup in setups(), script in script(op)) {
+    fn law_7_ask_first(setup in setups(), script in script(op)) {
         let mut asking = Asking::new(&setup, origin());
         let (mut now, mut dead) = (origin(), None);
         let (mut heard, mut flushed, mut blocked) = (now, Vec::new(), None);
@@ -242,8 +250,8 @@ proptest! {
     }
 
     /// Bytes only move the next deadline later, so a timer that is set may stay as it is. The
-    /// exception is documented: an answer, where the reply timeout is longer than the interval or was
-    /// extended by a pause.
+    /// exception is documented: an answer, where the reply timeout is longer than the interval or
+    /// was extended by a pause.
     #[test]
     fn bytes_never_hurry(setup in setups(), script in script(op)) {
         prop_assume!(ms(setup.reply.1) <= setup.least_interval() && !setup.spread);
@@ -306,10 +314,10 @@ fn worlds() -> impl Strategy<Value = Scenario> {
         0..400_u64,
         gaps(60_000, 5),
     )
-        .prop_map(|(answers, bare, babble, cut, writes)| Scenario {
+        .prop_map(|(answers, bare, chatter, cut, writes)| Scenario {
             answers: answers.into_iter().map(answer).collect(),
             bare,
-            babble,
+            chatter,
             cut: Some(cut * MILLI),
             writes,
             end: 2_000 * MILLI,
@@ -368,14 +376,14 @@ proptest! {
         prop_assert_eq!(nanos(dead.silent_for), at - received);
     }
 
-    /// No false alarm: a peer that answers each ping in time is never dead, and nor is one that is not asked and
-    /// speaks before the silence limit.
+    /// No false alarm: a peer that answers each ping in time is never dead, and nor is one that is
+    /// not asked and speaks before the silence limit.
     #[test]
     fn no_false_alarm(
         setup in setups(),
         delays in gaps(60_000, 6),
         flushes in gaps(500, 4),
-        babble in gaps(60_000, 4),
+        chatter in gaps(60_000, 4),
         writes in gaps(60_000, 4),
         bare in any::<bool>(),
     ) {
@@ -386,10 +394,10 @@ proptest! {
         let scenario = Scenario {
             answers: delays.iter().map(in_time).chain([0]).map(Answer::Numbered).collect(),
             bare,
-            babble: if setup.silence > 0 && !setup.checks_peer() {
-                babble.iter().chain([&MILLI]).map(|gap| gap % (setup.silence * MILLI)).collect()
+            chatter: if setup.silence > 0 && !setup.checks_peer() {
+                chatter.iter().chain([&MILLI]).map(|gap| gap % (setup.silence * MILLI)).collect()
             } else {
-                babble
+                chatter
             },
             flushes,
             writes,
@@ -403,15 +411,15 @@ proptest! {
         prop_assert_eq!(record.dead, None);
     }
 
-    /// The same in its plainest form: while every gap in what is read is shorter than the reply timeout and
-    /// the silence limit, there is no verdict, even if no ping is ever answered.
+    /// The same in its plainest form: while every gap in what is read is shorter than the reply
+    /// timeout and the silence limit, there is no verdict, even if no ping is ever answered.
     #[test]
     fn any_bytes_are_life(setup in setups(), scenario in worlds()) {
         let limits = [setup.least_reply(), setup.silence];
         let shortest = limits.into_iter().filter(|limit| *limit > 0).min().unwrap_or(100);
         prop_assume!(setup.proof == Proof::AnyBytes);
         let scenario = Scenario {
-            babble: scenario.babble.iter().chain([&1]).map(|gap| gap % (shortest * MILLI)).collect(),
+            chatter: scenario.chatter.iter().chain([&1]).map(|gap| gap % (shortest * MILLI)).collect(),
             cut: None,
             answers: Vec::new(),
             end: 200 * MILLI,
@@ -439,7 +447,7 @@ proptest! {
     /// after a whole interval; never in a burst, whatever the stalls.
     #[test]
     fn pings_come_in_no_bursts(setup in setups(), scenario in worlds(), stalls in gaps(150_000, 3)) {
-        // With strikes and a duty that is more frequent than the strikes the two may meet.
+        // With several questions and a duty more frequent than they are, the two may meet.
         prop_assume!(!setup.is_heard() || ms(setup.reply.1) <= setup.least_interval());
         let mut at = 0;
         let stalls: Vec<_> = stalls
@@ -462,8 +470,8 @@ proptest! {
         }
     }
 
-    /// One question at a time: while an answer is awaited, a peer that is merely being checked is not
-    /// asked again.
+    /// One question at a time: while an answer is awaited, a peer that is merely being checked is
+    /// not asked again.
     #[test]
     fn one_question_at_a_time(setup in setups(), scenario in worlds()) {
         prop_assume!(!setup.is_heard() && setup.reply.1 > 0);
@@ -479,8 +487,9 @@ proptest! {
         }
     }
 
-    /// Our own pause is not the peer's death: a host that was stopped blames itself first. The peer answers each ping and was never
-    /// away; our process was, for any time, and then reads before it judges.
+    /// Our own pause is not the peer's death: a host that was stopped blames itself first. The peer
+    /// answers each ping and was never away; our process was, for any time, and then reads before
+    /// it judges.
     #[test]
     fn an_own_stall_is_not_the_death_of_the_peer(
         setup in setups(),
@@ -512,7 +521,8 @@ proptest! {
         prop_assert_eq!(run(setup.config(), &scenario).dead, None);
     }
 
-    /// Law 11: forgiveness is bounded. A peer that is really dead is found however often our side stalls.
+    /// Law 11: forgiveness is bounded. A peer that is really dead is found however often our side
+    /// stalls.
     #[test]
     fn law_11_forgiveness_ends(setup in setups(), stalls in gaps(200_000, 8)) {
         let Some(bound) = setup.config().detection_bound().map(|bound| bound.quiet) else { return Ok(()) };
@@ -530,7 +540,7 @@ proptest! {
         let scenario = Scenario { cut: Some(0), stalls, end: 10_000 * MILLI, ..Scenario::default() };
         let record = run(setup.config(), &scenario);
         let (at, _) = record.dead.expect("found");
-        // One clean window for the pardon, and what our side was away.
+        // One clean window of grace, and what our side was away.
         prop_assert!(at <= 2 * nanos(bound) + away, "{at}");
     }
 

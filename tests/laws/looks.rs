@@ -1,9 +1,9 @@
-//! `Keepalive` for a caller who reports what is left to read: laws 2 to 5 with the event `Look`, with
-//! pauses and their limit.
+//! `Keepalive` for a caller who reports what is left to read: laws 2 to 5 with the event `Look`,
+//! with pauses and their limit.
 
 use std::time::{Duration, Instant};
 
-use liveness::{Answers, Cause, KeepaliveConfig, KeepaliveEvent};
+use liveness::{Answers, Cause, Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
 use proptest::prelude::*;
 
 use crate::config::{Setup, ms, setups};
@@ -120,8 +120,8 @@ proptest! {
         machine::shifted(|now| Looking::new(config, now), origin(), &script)?;
     }
 
-    /// Silence is judged by nobody but a caller who looked: no verdict about it without a report since
-    /// the first look. And a pause ends in one only after its whole limit.
+    /// Silence is judged by nobody but a caller who looked: no verdict about it without a report
+    /// since the first look. And a pause ends in one only after its whole limit.
     #[test]
     fn no_verdict_about_input_that_nobody_looked_at((setup, config) in configs(), script in script(op)) {
         let mut looking = Looking::new(config, origin());
@@ -156,51 +156,86 @@ proptest! {
     }
 }
 
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn at(after: u64) -> Instant {
+    origin() + seconds(after)
+}
+
 /// Asked at 20 s, silent at 25 s.
-fn silent(max: u32) -> Looking {
-    let seconds = Duration::from_secs;
+fn silent() -> Keepalive {
     let config = KeepaliveConfig::new()
         .interval(seconds(20))
         .reply_timeout(seconds(5))
-        .max_unanswered(max);
-    Looking::new(config, origin())
+        .upload_wait(seconds(10))
+        .max_unanswered(1);
+    let mut keepalive = Keepalive::new(config, 0, origin()).unwrap();
+    keepalive.on_more_input(origin());
+    keepalive
 }
 
-#[test]
-fn a_look_that_an_answer_ends_does_not_count_for_the_next_silence() {
-    let at = |seconds| origin() + Duration::from_secs(seconds);
-    let mut looking = silent(1);
-    for round in [0, 100] {
-        let Some(KeepaliveEvent::Ping(seq)) = looking.handle_timeout(at(round + 20)) else {
-            panic!("no ping");
-        };
-        looking.asking.keepalive.on_ping_sent(seq, at(round + 20));
-        let due = at(round + 25);
-        assert_eq!(looking.handle_timeout(due), Some(KeepaliveEvent::Look));
-        if round == 0 {
-            // Nobody moves time between the answer and the next silence.
-            looking.asking.keepalive.on_drained(at(25));
-            looking.asking.keepalive.on_pong(Answers::Oldest, at(26));
-            looking.asking.keepalive.on_drained(at(26));
-            assert!(!looking.asking.keepalive.is_looking());
-            assert_eq!(looking.poll_timeout(), Some(at(46)));
-            looking.asking.keepalive.on_receive(at(100));
-        }
+fn ping(keepalive: &mut Keepalive, now: u64) -> Seq {
+    match keepalive.handle_timeout(at(now)) {
+        Some(KeepaliveEvent::Ping(seq)) => seq,
+        other => panic!("{other:?}"),
     }
 }
 
 #[test]
+fn a_look_that_an_answer_ends_does_not_count_for_the_next_silence() {
+    let mut keepalive = silent();
+    let seq = ping(&mut keepalive, 20);
+    keepalive.on_ping_sent(seq, at(20));
+    assert_eq!(keepalive.handle_timeout(at(25)), Some(KeepaliveEvent::Look));
+    keepalive.on_drained(at(25));
+    keepalive.on_pong(Answers::Ping(seq), at(26));
+    // Nobody moves time before the next silence: what is reported meanwhile is about none.
+    assert!(!keepalive.is_looking());
+    assert_eq!(keepalive.poll_timeout(), Some(at(46)));
+    keepalive.on_drained(at(26));
+    let seq = ping(&mut keepalive, 46);
+    keepalive.on_ping_sent(seq, at(46));
+    assert_eq!(keepalive.handle_timeout(at(51)), Some(KeepaliveEvent::Look));
+    keepalive.on_drained(at(51));
+    assert_eq!(keepalive.handle_timeout(at(51)), Some(KeepaliveEvent::Look));
+}
+
+#[test]
 fn a_flush_after_the_upload_wait_gives_no_more_time() {
-    let at = |seconds| origin() + Duration::from_secs(seconds);
-    let mut looking = silent(1);
-    let config = looking.asking.keepalive.config();
-    let config = config.upload_wait(Duration::from_secs(10));
-    looking.asking.keepalive.set_config(config, at(0)).unwrap();
-    let Some(KeepaliveEvent::Ping(seq)) = looking.handle_timeout(at(20)) else {
-        panic!("no ping");
-    };
-    looking.asking.keepalive.on_ping_taken(seq, at(20));
-    assert_eq!(looking.poll_timeout(), Some(at(35)));
-    looking.asking.keepalive.on_ping_sent(seq, at(34));
-    assert_eq!(looking.poll_timeout(), Some(at(35)));
+    let mut keepalive = silent();
+    let seq = ping(&mut keepalive, 20);
+    keepalive.on_ping_taken(seq, at(20));
+    assert_eq!(keepalive.poll_timeout(), Some(at(35)));
+    keepalive.on_ping_sent(seq, at(34));
+    assert_eq!(keepalive.poll_timeout(), Some(at(35)));
+}
+
+#[test]
+fn a_caller_who_was_away_while_input_was_waited_for_asks_afresh() {
+    let mut keepalive = silent();
+    let seq = ping(&mut keepalive, 20);
+    keepalive.on_ping_sent(seq, at(20));
+    assert_eq!(keepalive.handle_timeout(at(25)), Some(KeepaliveEvent::Look));
+    keepalive.on_more_input(at(25));
+    assert_eq!(keepalive.poll_timeout(), Some(at(30)));
+    // Away for an hour, with the answer perhaps behind what is read now.
+    keepalive.on_more_input(at(3625));
+    let seq = ping(&mut keepalive, 3625);
+    keepalive.on_ping_sent(seq, at(3625));
+    assert_eq!(keepalive.poll_timeout(), Some(at(3630)));
+}
+
+#[test]
+fn time_between_the_second_look_and_the_verdict_is_no_lateness() {
+    let mut keepalive = silent();
+    let seq = ping(&mut keepalive, 20);
+    keepalive.on_ping_sent(seq, at(20));
+    for _ in 0..2 {
+        assert_eq!(keepalive.handle_timeout(at(25)), Some(KeepaliveEvent::Look));
+        keepalive.on_drained(at(25));
+    }
+    let event = keepalive.handle_timeout(at(3625));
+    assert!(matches!(event, Some(KeepaliveEvent::Dead(_))), "{event:?}");
 }

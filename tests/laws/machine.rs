@@ -14,7 +14,8 @@ pub(crate) trait Machine: Clone {
     fn poll_timeout(&self) -> Option<Instant>;
     fn handle_timeout(&mut self, now: Instant) -> Option<Self::Event>;
 
-    /// Whether a call at `poll_timeout`, or one that comes too late for it, may pass without an event.
+    /// Whether a call at `poll_timeout`, or one that comes too late for it, may pass without an
+    /// event.
     fn may_be_quiet(&self, _late: bool) -> bool {
         false
     }
@@ -35,7 +36,8 @@ pub(crate) trait Machine: Clone {
     }
 }
 
-/// One step of a script: the time moves (perhaps back), a fact is reported, and perhaps somebody asks.
+/// One step of a script: the time moves (perhaps back), a fact is reported, and perhaps somebody
+/// asks.
 #[derive(Debug, Clone)]
 pub(crate) struct Step<Op> {
     pub(crate) micros: i64,
@@ -43,8 +45,8 @@ pub(crate) struct Step<Op> {
     pub(crate) asks: bool,
 }
 
-/// Scripts whose clock mostly moves on, sometimes far, sometimes not, and sometimes back. Built from
-/// bare numbers, which proptest makes and shrinks quickly.
+/// Scripts whose clock mostly moves on, sometimes far, sometimes not, and sometimes back. Built
+/// from bare numbers, which proptest makes and shrinks quickly.
 pub(crate) fn script<Op: Debug + Clone>(op: fn(u16) -> Op) -> impl Strategy<Value = Vec<Step<Op>>> {
     let raw = prop::collection::vec(any::<(u16, u16, bool)>(), 1..50);
     raw.prop_map(move |raw| {

@@ -13,7 +13,8 @@ use crate::{origin, runs};
 proptest! {
     #![proptest_config(runs(2_000))]
 
-    /// Section 2 of the RFC, in floating point; whole nanoseconds stay within one part in a million.
+    /// Section 2 of the RFC, in floating point; whole nanoseconds stay within one part in a
+    /// million.
     #[test]
     fn rtt_is_rfc_6298(samples in prop::collection::vec(1_000..10_000_000_000_u64, 1..40)) {
         let mut rtt = Rtt::new();

@@ -61,7 +61,8 @@ fn one_and_a_half_is_exact_for_every_keep_alive() {
     }
 }
 
-/// Mosquitto's own numbers: a keep alive of 60 s, last heard at 1000 s: there at 1090, gone at 1091.
+/// Mosquitto's own numbers: a keep alive of 60 s, last heard at 1000 s: there at 1090, gone at
+/// 1091.
 #[test]
 fn mosquittos_single_client() {
     let clock = Clock::start();
@@ -130,8 +131,8 @@ fn any_whole_packet_is_life() {
     }
 }
 
-/// What goes *to* the client says nothing about it: a client that is delivered a hundred messages and
-/// sends nothing is dropped, as Mosquitto drops it.
+/// What goes *to* the client says nothing about it: a client that is delivered a hundred messages
+/// and sends nothing is dropped, as Mosquitto drops it.
 #[test]
 fn deliveries_do_not_keep_a_silent_client() {
     let clock = Clock::start();
@@ -308,8 +309,8 @@ fn never_sends_connect() {
     ));
 }
 
-/// A second CONNECT, and one packet before the first, end the watch and are answered as each version
-/// can.
+/// A second CONNECT, and one packet before the first, end the watch and are answered as each
+/// version can.
 #[test]
 fn protocol_errors_are_answered_and_end_the_watch() {
     let clock = Clock::start();
@@ -379,7 +380,8 @@ fn pings_before_the_connack_are_answered_behind_it() {
     }
 }
 
-/// A broker that takes its time to authenticate does not charge it to the client, which has to wait.
+/// A broker that takes its time to authenticate does not charge it to the client, which has to
+/// wait.
 #[test]
 fn the_brokers_own_slowness_is_not_the_clients() {
     let clock = Clock::start();
@@ -569,7 +571,8 @@ fn a_client_that_said_goodbye_does_not_expire() {
     assert_eq!(watch.handle_timeout(clock.s(100)), None);
 }
 
-/// This side was suspended: the client's packets may lie unread. It gets one clean window, and no more.
+/// This side was suspended: the client's packets may lie unread. It gets one clean window, and no
+/// more.
 #[test]
 fn our_own_stall_is_forgiven_once() {
     let clock = Clock::start();
@@ -593,8 +596,8 @@ fn our_own_stall_is_forgiven_once() {
     assert!(watch.handle_timeout(clock.s(100)).is_some());
 }
 
-/// The whole state of a connection, without a will: in a broker, and in a proxy that reads the other
-/// direction too.
+/// The whole state of a connection, without a will: in a broker, and in a proxy that reads the
+/// other direction too.
 #[test]
 fn state_is_small() {
     let watch = size_of::<BrokerKeepalive>();

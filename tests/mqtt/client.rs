@@ -62,8 +62,8 @@ fn receive(client: &mut ClientKeepalive, mut bytes: &[u8], now: Instant) {
     }
 }
 
-/// Runs the timers up to `until`, and gives back the times of the pings, which are sent at once. Stops
-/// at a verdict.
+/// Runs the timers up to `until`, and gives back the times of the pings, which are sent at once.
+/// Stops at a verdict.
 fn run(
     client: &mut ClientKeepalive,
     until: Instant,
@@ -256,8 +256,8 @@ fn a_pingresp_is_life_in_every_configuration() {
     }
 }
 
-/// A reply timeout of its own, shorter than the keep alive: no waiting for two periods, and it counts
-/// for long keep alives too.
+/// A reply timeout of its own, shorter than the keep alive: no waiting for two periods, and it
+/// counts for long keep alives too.
 #[test]
 fn the_reply_timeout_is_separate() {
     let clock = Clock::start();
@@ -381,8 +381,8 @@ fn an_ended_connection_gets_no_verdict() {
     assert!(!client.may_ping());
 }
 
-/// The user's own PINGREQs (rumqttc sends them whatever happens) and ours: answers come in order, and
-/// each goes to who asked.
+/// The user's own PINGREQs (rumqttc sends them whatever happens) and ours: answers come in order,
+/// and each goes to who asked.
 #[test]
 fn the_users_own_pings_do_not_mix_with_ours() {
     let clock = Clock::start();
@@ -463,8 +463,8 @@ fn jitter_only_shortens() {
 }
 
 proptest! {
-    /// The promise holds, and no living broker is buried, whatever passes when: a broker answers
-    /// within its reply timeout, and the client sends and receives as it likes.
+    /// The promise holds, and no living broker is declared dead, whatever passes when: a broker
+    /// answers within its reply timeout, and the client sends and receives as it likes.
     #[test]
     fn the_gap_never_exceeds_the_keep_alive(
         keep_alive in 1..30_u16,

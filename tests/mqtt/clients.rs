@@ -1,4 +1,5 @@
-//! Take-over and wills: the cases of Mosquitto's, RabbitMQ's and Paho's own tests, and a naive model.
+//! Take-over and wills: the cases of Mosquitto's, RabbitMQ's and Paho's own tests, and a naive
+//! model.
 
 use std::time::Instant;
 
@@ -128,7 +129,8 @@ fn a_normal_disconnect_discards_it() {
     }
 }
 
-/// Mosquitto's `will-disconnect-with-will`, RabbitMQ's `disconnect_with_will`; error codes likewise.
+/// Mosquitto's `will-disconnect-with-will`, RabbitMQ's `disconnect_with_will`; error codes
+/// likewise.
 #[test]
 fn disconnect_with_will() {
     let clock = Clock::start();
@@ -157,7 +159,8 @@ fn disconnect_with_will() {
 }
 
 /// Mosquitto's `will-takeover`: both versions, clean or not before and after. Its rule is
-/// `SessionEnds`: a will if and only if one of the two is clean. A session is present if neither is.
+/// `SessionEnds`: a will if and only if one of the two is clean. A session is present if neither
+/// is.
 #[test]
 fn mosquittos_will_takeover() {
     let clock = Clock::start();
@@ -238,8 +241,8 @@ fn the_rule_of_the_specification_for_a_takeover() {
     }
 }
 
-/// Mosquitto's `will-delay` and Paho's `test_will_delay`: three of five seconds, five of none, five of
-/// two.
+/// Mosquitto's `will-delay` and Paho's `test_will_delay`: three of five seconds, five of none, five
+/// of two.
 #[test]
 fn the_smaller_of_delay_and_expiry() {
     let clock = Clock::start();
@@ -313,8 +316,8 @@ fn back_too_late() {
     }
 }
 
-/// RabbitMQ's `will_delay_reconnect_with_will`: the old one is never sent, the new one after its own
-/// delay.
+/// RabbitMQ's `will_delay_reconnect_with_will`: the old one is never sent, the new one after its
+/// own delay.
 #[test]
 fn the_new_will_replaces_the_old() {
     let clock = Clock::start();
@@ -334,8 +337,8 @@ fn the_new_will_replaces_the_old() {
     );
 }
 
-/// RabbitMQ's `will_delay_session_takeover`: of four clients that are taken over only the one met by
-/// Clean Start and the one without delay have their wills sent.
+/// RabbitMQ's `will_delay_session_takeover`: of four clients that are taken over only the one met
+/// by Clean Start and the one without delay have their wills sent.
 #[test]
 fn rabbitmqs_four_takeovers() {
     let clock = Clock::start();
@@ -481,7 +484,8 @@ fn unknown_connections_are_ignored() {
     );
 }
 
-/// A hundred thousand wills that fall due at different times come in order, and leave nothing behind.
+/// A hundred thousand wills that fall due at different times come in order, and leave nothing
+/// behind.
 #[test]
 fn many_delayed_wills() {
     let clock = Clock::start();

@@ -176,7 +176,8 @@ fn any_connect() -> impl Strategy<Value = Connect> {
                     };
                     connect.will = will;
                     connect.password = match (version, &username) {
-                        // 3.1 cannot tell an absent field at the end from an empty one; 3.1.1 forbids it.
+                        // 3.1 cannot tell an absent field at the end from an empty one; 3.1.1
+                        // forbids it.
                         (Version::V3_1 | Version::V3_1_1, None) => None,
                         _ => password,
                     };

@@ -83,8 +83,8 @@ fn a_bridge_is_a_client() {
     assert_eq!(encoded(&bridge), encoded(&plain));
 }
 
-/// A server that does not speak version 5 answers in the format of 3.1.1, as 3.1.1 demands: aedes, nats
-/// and amqtt do. It is a refusal, and no verdict follows.
+/// A server that does not speak version 5 answers in the format of 3.1.1, as 3.1.1 demands: aedes,
+/// nats and amqtt do. It is a refusal, and no verdict follows.
 #[test]
 fn a_server_without_version_5_refuses() {
     let clock = Clock::start();
@@ -111,8 +111,8 @@ fn a_server_without_version_5_refuses() {
     assert!(ConnAck::new(1).encode(Version::V5, &mut out).is_err());
 }
 
-/// Table 2-6 of version 5 gives DISCONNECT the reason 0x8C, table 3-13 does not. And a sender is not
-/// judged by its reason.
+/// Table 2-6 of version 5 gives DISCONNECT the reason 0x8C, table 3-13 does not. And a sender is
+/// not judged by its reason.
 #[test]
 fn reasons_of_the_other_side_pass() {
     for reason in [0x8c, 0x8e, 0x04] {
@@ -137,8 +137,8 @@ fn a_connack_with_authentication_data_alone() {
     assert_eq!((found.len(), error), (1, None));
 }
 
-/// The name of another protocol: 3.1.1 closes without a word. A level of tomorrow is told that it is
-/// unknown here.
+/// The name of another protocol: 3.1.1 closes without a word. A level of tomorrow is told that it
+/// is unknown here.
 #[test]
 fn another_name_is_not_answered_and_another_level_is() {
     let clock = Clock::start();

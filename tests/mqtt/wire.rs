@@ -142,8 +142,8 @@ fn accepted(version: Version, keep_alive: u16, sim: &Sim) -> Stream {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// PINGREQs stand between packets, and the rest is the user's own; none before the CONNACK, none
-    /// behind a DISCONNECT.
+    /// PINGREQs stand between packets, and the rest is the user's own; none before the CONNACK,
+    /// none behind a DISCONNECT.
     #[test]
     fn pings_stand_between_packets(
         version in version(),
@@ -597,8 +597,8 @@ fn another_protocol_is_left_alone() {
     assert_eq!(stream.get_ref().written.len(), written);
 }
 
-/// What is no MQTT is left alone by the broker's side, too: the limit for a client that says nothing is
-/// not for one that says something else.
+/// What is no MQTT is left alone by the broker's side, too: the limit for a client that says
+/// nothing is not for one that says something else.
 #[test]
 fn another_protocol_is_left_alone_by_a_broker() {
     let sim = Sim::new();
@@ -611,8 +611,8 @@ fn another_protocol_is_left_alone_by_a_broker() {
     assert!(failure(&mut stream).is_none());
 }
 
-/// A CONNECT of any size, a bridge's, and a CONNACK with more in front of the Server Keep Alive than any
-/// buffer: nothing of them is kept, so nothing of them is too large.
+/// A CONNECT of any size, a bridge's, and a CONNACK with more in front of the Server Keep Alive
+/// than any buffer: nothing of them is kept, so nothing of them is too large.
 #[test]
 fn a_handshake_of_any_size_is_followed() {
     let mut large = Connect::new(Version::V3_1_1, "meter 7");
@@ -692,8 +692,8 @@ fn a_server_without_version_5_refuses() {
     );
 }
 
-/// The time that the library takes to accept is not the client's: the 1.5 keep alives begin with the
-/// CONNACK, and the wait for a CONNACK with the CONNECT.
+/// The time that the library takes to accept is not the client's: the 1.5 keep alives begin with
+/// the CONNACK, and the wait for a CONNACK with the CONNECT.
 #[test]
 fn each_wait_begins_with_its_packet() {
     for wait in [S, 1400 * MS, 100 * S] {

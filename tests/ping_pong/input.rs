@@ -96,7 +96,7 @@ fn drain(stream: &mut Scripted) -> Vec<Result<Message, Error<io::Error>>> {
     items
 }
 
-fn merciless() -> KeepaliveConfig {
+fn strict() -> KeepaliveConfig {
     KeepaliveConfig::new()
         .max_unanswered(1)
         .forgive_stall(false)
@@ -106,8 +106,8 @@ fn merciless() -> KeepaliveConfig {
 fn a_pong_that_waits_in_the_buffer_is_an_answer_however_late_the_poll() {
     for config in [
         KeepaliveConfig::new().max_unanswered(1),
-        merciless(),
-        merciless().proof(Proof::PongOnly),
+        strict(),
+        strict().proof(Proof::PongOnly),
     ] {
         for backlog in [0, 1, 31, 32, 33, 5000] {
             let sim = Sim::new();
@@ -131,7 +131,7 @@ fn a_pong_that_waits_in_the_buffer_is_an_answer_however_late_the_poll() {
 #[test]
 fn an_empty_look_with_a_used_up_budget_is_no_silence() {
     let sim = Sim::new();
-    let mut stream = scripted(&sim, merciless());
+    let mut stream = scripted(&sim, strict());
     drain(&mut stream);
     sim.advance(20 * SECOND);
     drain(&mut stream);
@@ -146,7 +146,7 @@ fn an_empty_look_with_a_used_up_budget_is_no_silence() {
 #[test]
 fn whatever_comes_in_wins_another_turn_before_the_verdict() {
     let sim = Sim::new();
-    let mut stream = scripted(&sim, merciless().proof(Proof::PongOnly));
+    let mut stream = scripted(&sim, strict().proof(Proof::PongOnly));
     drain(&mut stream);
     sim.advance(20 * SECOND);
     drain(&mut stream);
@@ -275,7 +275,7 @@ fn pings_go_out_while_data_never_stops_arriving() {
 }
 
 #[test]
-fn a_peer_that_babbles_and_does_not_answer_is_dead_if_only_pongs_count() {
+fn a_peer_that_chatters_and_does_not_answer_is_dead_if_only_pongs_count() {
     let sim = Sim::new();
     let mut stream = scripted(
         &sim,
@@ -318,7 +318,7 @@ fn a_writer_that_answers_every_ring_keeps_none_from_the_reader() {
     let mut cx = Context::from_waker(Waker::noop());
     loop {
         sim.advance(SECOND / 100);
-        assert!(sim.elapsed() < 60 * SECOND, "the babbler is never judged");
+        assert!(sim.elapsed() < 60 * SECOND, "the chatterer is never judged");
         // Asked once; from then on nothing can be sent, and the writer comes first each time.
         stream.get_mut().stuck = !stream.get_ref().outgoing.is_empty();
         if stream.get_ref().stuck && matches!(stream.poll_ready_unpin(&mut cx), Poll::Ready(Err(_)))

@@ -13,7 +13,7 @@ use super::*;
 struct Scenario {
     interval: Duration,
     reply: Duration,
-    strikes: u32,
+    max_unanswered: u32,
     when: PingWhen,
     proof: Proof,
     /// One way.
@@ -54,12 +54,12 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         pauses(),
         millis(0..20_000),
     );
-    (config, peer).prop_map(|((interval, reply, strikes, when, proof), peer)| {
+    (config, peer).prop_map(|((interval, reply, max_unanswered, when, proof), peer)| {
         let (delay, thinks, says, sends, cut) = peer;
         Scenario {
             interval,
             reply,
-            strikes,
+            max_unanswered,
             when,
             proof,
             delay,
@@ -151,7 +151,7 @@ fn play(scenario: &Scenario) -> Outcome {
     let config = KeepaliveConfig::new()
         .interval(scenario.interval)
         .reply_timeout(scenario.reply)
-        .max_unanswered(scenario.strikes)
+        .max_unanswered(scenario.max_unanswered)
         .ping_when(scenario.when)
         .proof(scenario.proof)
         .write_stall(Duration::ZERO);
@@ -231,29 +231,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn asked_before_buried_and_buried_in_time(scenario in scenario()) {
+    fn asked_before_the_verdict_and_judged_in_time(scenario in scenario()) {
         let outcome = play(&scenario);
         let Outcome { dead, at, heard, asked, bound } = outcome;
         prop_assert_eq!(dead.cause, Cause::NoReply);
         let proves = |(_, is_pong): &&(Duration, bool)| *is_pong || scenario.proof == Proof::AnyBytes;
         let proof = heard.iter().filter(proves).map(|(at, _)| *at).next_back().unwrap_or_default();
 
-        // 7: as many pings as may go unanswered were on the wire, each for a whole reply timeout and
-        // with no life after it. (Others, sent only to be heard, may lie between.)
+        // 7: as many pings as may go unanswered were on the wire, each for a whole reply timeout
+        // and with no life after it. (Others, sent only to be heard, may lie between.)
         let mut until = at;
-        for _ in 0..scenario.strikes {
+        for _ in 0..scenario.max_unanswered {
             let waited = |asked: &&Duration| **asked + scenario.reply <= until;
             let asked = asked.iter().rev().find(waited).copied();
             prop_assert!(asked >= Some(proof), "asked {:?}, life at {:?}, then {:?}", asked, proof, until);
             until = asked.unwrap_or_default();
         }
-        prop_assert_eq!(dead.unanswered, scenario.strikes);
+        prop_assert_eq!(dead.unanswered, scenario.max_unanswered);
 
         // 8 and 9: whatever we send, the verdict comes within the bound after the last proof.
         prop_assert!(at <= proof + bound, "dead at {:?}, life at {:?}, bound {:?}", at, proof, bound);
 
         // And never before the peer has had its time.
-        prop_assert!(at >= proof + scenario.reply * scenario.strikes);
+        prop_assert!(at >= proof + scenario.reply * scenario.max_unanswered);
     }
 
     #[test]

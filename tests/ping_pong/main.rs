@@ -1,4 +1,4 @@
-//! `PingPong` on simulated time, against peers that talk, babble, stop, do not read, or flood.
+//! `PingPong` on simulated time, against peers that talk, chatter, stop, do not read, or flood.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,12 +9,15 @@
 mod activity;
 mod drive;
 mod ends;
+mod faults;
 mod halves;
 mod input;
 mod laws;
 mod pressure;
+mod schedules;
 mod upload;
 mod verdict;
+mod wired;
 
 use std::time::Duration;
 

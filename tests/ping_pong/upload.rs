@@ -101,7 +101,7 @@ fn a_buffer_of_known_size_is_passed_sooner() {
 }
 
 #[test]
-fn the_kernel_is_not_asked_on_a_quiet_connection() {
+fn the_kernel_is_asked_once_a_ping_on_a_quiet_connection() {
     let mut world = World::new();
     let asked = Arc::new(AtomicU64::new(0));
     let config = KeepaliveConfig::new();
@@ -124,5 +124,33 @@ fn the_kernel_is_not_asked_on_a_quiet_connection() {
         assert!(matches!(over, Either::Right(_)), "alive");
     });
     assert!(stream.rtt().samples() > 100);
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_eq!(asked.load(Ordering::SeqCst), stream.rtt().samples());
+}
+
+/// Sends one message that the buffer has room for, to a peer that takes nothing of it for a while.
+fn burst(queue: Option<u64>) -> Duration {
+    let mut world = World::new();
+    let sim = world.sim.clone();
+    let (near, _far, _link) = bytes(&sim, LinkConfig::new());
+    let codec = Codec(LengthDelimitedCodec::new());
+    let config = KeepaliveConfig::new();
+    let mut stream = PingPong::framed(near, codec, Frames, config, sim.clone())
+        .unwrap()
+        .with_send_queue(move || queue);
+    world.run(async {
+        stream.send(Bytes::from_static(b"hello")).await.unwrap();
+        assert!(matches!(stream.next().await, Some(Err(Error::Dead(_)))));
+    });
+    sim.elapsed()
+}
+
+#[test]
+fn a_deep_queue_counts_as_a_full_socket_and_a_short_one_does_not() {
+    let config = KeepaliveConfig::new();
+    let bound = config.detection_bound().unwrap();
+    assert_eq!(burst(None), bound.quiet);
+    assert_eq!(burst(Some(100_000)), bound.quiet);
+    let deep = burst(Some(6_000_000));
+    assert!(deep >= config.interval + config.upload_wait, "{deep:?}");
+    assert!(deep <= bound.uploading.unwrap() + 2 * SECOND, "{deep:?}");
 }

@@ -134,9 +134,9 @@ fn a_write_does_not_hide_a_silent_reader() {
     assert_eq!(channel.take(), [(IdleKind::Writer, true)]);
 }
 
-/// The flags after a reset, the subject of Netty's issue 16982 and pull request 16989. A reset moves
-/// the period and is no activity: the event after it continues the streak. Who wants a first event
-/// then reports activity, and gets one.
+/// The flags after a reset, the subject of Netty's issue 16982 and pull request 16989. A reset
+/// moves the period and is no activity: the event after it continues the streak. Who wants a first
+/// event then reports activity, and gets one.
 fn streak_after(kind: IdleKind, act: fn(&mut IdleDetector, Instant)) -> (IdleKind, bool) {
     let mut channel = Channel::new(only(kind, SECOND));
     channel.advance(SECOND);
@@ -232,8 +232,8 @@ enum Step {
     Events(usize),
 }
 
-/// The timeline of `testObserveWriterIdle` and `testObserveAllIdle`: period 5 s, four messages of 1,
-/// 1, 1 and 5120 bytes. `at_30` is what the two ways to look at it disagree about.
+/// The timeline of `testObserveWriterIdle` and `testObserveAllIdle`: period 5 s, four messages of
+/// 1, 1, 1 and 5120 bytes. `at_30` is what the two ways to look at it disagree about.
 fn timeline(at_30: usize) -> [(u64, Step); 18] {
     use Step::{Events, Message, Part};
     [

@@ -1,7 +1,7 @@
 //! The event sequence of Netty's `IdleStateHandler`, on 300 scripts recorded from the real one.
 //!
-//! `tests/systems/vectors/netty_idle.jsonl` holds one script a line: three periods in µs (0 is off), what was
-//! read and written when, and every event that the handler fired, first ones marked.
+//! `tests/systems/vectors/netty_idle.jsonl` holds one script a line: three periods in µs (0 is
+//! off), what was read and written when, and every event that the handler fired, first ones marked.
 #![allow(
     clippy::disallowed_methods,
     reason = "a test: any instant will do as the origin, and a bad vector file is a failure"
@@ -41,8 +41,8 @@ impl Script {
             .all(Duration::from_micros(self.all_us))
     }
 
-    /// Plays the script; `disturb` may call what it likes between two steps that lie `from` and `to`
-    /// µs after the start.
+    /// Plays the script; `disturb` may call what it likes between two steps that lie `from` and
+    /// `to` µs after the start.
     fn play(&self, mut disturb: impl FnMut(&mut IdleDetector, Instant, u64, u64)) -> Vec<Event> {
         let start = Instant::now();
         let at = |us| start + Duration::from_micros(us);

@@ -125,8 +125,8 @@ fn rabbitmq_sender_beats_at_half_the_time() {
     assert_eq!(beats(&mut keepalive, 8_000, 10_000, false), [8_900, 9_900]);
 }
 
-/// The TCP count sample: a sweep every 3 s, offline at the sixth after the last heartbeat, so after 15
-/// to 18 s.
+/// The TCP count sample: a sweep every 3 s, offline at the sixth after the last heartbeat, so after
+/// 15 to 18 s.
 #[test]
 fn the_tcp_count_sample_is_offline_after_15_to_18_seconds() {
     let start = Instant::now();
@@ -205,8 +205,8 @@ fn rocketmq_is_strict() {
 }
 
 /// Linux-HA with `keepalive 2`, `warntime 10`, `deadtime 30`, `initdead 120`: a late heartbeat is a
-/// warning when it comes at last; dead is who was silent for more than the dead time, which is longer
-/// while the cluster starts.
+/// warning when it comes at last; dead is who was silent for more than the dead time, which is
+/// longer while the cluster starts.
 #[test]
 fn linux_ha_warns_of_late_beats_and_declares_death() {
     let (deadtime, warntime, initdead) = (30 * SECOND, 10 * SECOND, 120 * SECOND);
@@ -241,8 +241,9 @@ fn linux_ha_warns_of_late_beats_and_declares_death() {
     assert_eq!(life.on_beat(1, Seq::new(4)), Order::Stale);
 }
 
-/// Mosquitto's client: when nothing was sent *or* nothing was received for K it sends PINGREQ; if one
-/// is still unanswered then, it gives up. Any packet moves its clock, only PINGRESP is an answer.
+/// Mosquitto's client: when nothing was sent *or* nothing was received for K it sends PINGREQ; if
+/// one is still unanswered then, it gives up. Any packet moves its clock, only PINGRESP is an
+/// answer.
 struct MosquittoClient {
     idle: IdleDetector,
     waiting: bool,
@@ -281,8 +282,8 @@ impl MosquittoClient {
 
 #[test]
 fn mosquitto_client_has_a_two_sided_trigger() {
-    // With K = 5 s: what the client reads and writes each 100 ms, whether PINGRESP comes, and what it
-    // does in 21 s.
+    // With K = 5 s: what the client reads and writes each 100 ms, whether PINGRESP comes, and what
+    // it does in 21 s.
     let play = |reads: bool, writes: bool, answers: bool| {
         let start = Instant::now();
         let mut client = MosquittoClient::new(5 * SECOND, start);
@@ -364,8 +365,8 @@ fn pings_and_end(
     (pings, None)
 }
 
-/// rumqttc: a ping every K, whatever else is sent or received; an error at the next one if there was
-/// no PINGRESP, so a half-open connection is found at the second ping.
+/// rumqttc: a ping every K, whatever else is sent or received; an error at the next one if there
+/// was no PINGRESP, so a half-open connection is found at the second ping.
 #[test]
 fn rumqttc_pings_unconditionally() {
     let rumqttc = |seconds| {
@@ -394,8 +395,8 @@ fn rumqttc_pings_unconditionally() {
     );
 }
 
-/// nats-server with a ping interval of 1 s and two pings: PING, PING, stale at the third; any data of
-/// the client puts them off.
+/// nats-server with a ping interval of 1 s and two pings: PING, PING, stale at the third; any data
+/// of the client puts them off.
 #[test]
 fn nats_server_gives_up_at_the_third() {
     let nats = KeepaliveConfig::nats()

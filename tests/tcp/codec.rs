@@ -33,8 +33,8 @@ fn encoded<P: Payload>(frames: &[Frame<P>]) -> BytesMut {
     wire
 }
 
-/// Feeds `bytes` in chunks of the sizes given (over and over), then ends the stream. Checks what must
-/// hold at every step: the buffer is bounded, and an error is the last word.
+/// Feeds `bytes` in chunks of the sizes given (over and over), then ends the stream. Checks what
+/// must hold at every step: the buffer is bounded, and an error is the last word.
 fn feed<P: Payload>(limit: usize, bytes: &[u8], sizes: &[usize]) -> Outcome<P> {
     let mut codec = TcpCodec::<P>::new().limit(limit);
     let mut buffer = BytesMut::new();
@@ -93,7 +93,8 @@ fn any_frame() -> impl Strategy<Value = Wire> {
     ]
 }
 
-/// Valid frames, some bytes of them changed, something cut off or put in: reaches deeper than noise.
+/// Valid frames, some bytes of them changed, something cut off or put in: reaches deeper than
+/// noise.
 fn any_damaged_stream() -> impl Strategy<Value = Vec<u8>> {
     let frames = proptest::collection::vec(any_frame(), 0..5);
     let changes = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);

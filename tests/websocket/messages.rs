@@ -397,12 +397,12 @@ fn a_later_pong_answers_all_earlier_pings() {
 #[test]
 fn a_wrong_pong_is_life_but_no_answer() {
     simulate(async |sim| {
-        // Where only answers count, a peer that babbles pongs is dead all the same.
+        // Where only answers count, a peer that chatters pongs is dead all the same.
         let strict = CONFIG.proof(Proof::PongOnly);
         for (config, lives) in [(CONFIG, true), (strict, false)] {
             let (mut ours, mut theirs) =
                 pair(&sim, Role::Client, Frames::new(), config, 1 << 16).await;
-            let babble = async {
+            let chatter = async {
                 for _ in 0..300 {
                     sim.sleep(Duration::from_secs(1)).await;
                     theirs.send(Message::Pong("wrong".into())).await.unwrap();
@@ -414,7 +414,7 @@ fn a_wrong_pong_is_life_but_no_answer() {
                     assert_eq!(dead.cause, Cause::NoReply);
                     assert_eq!(after, Duration::from_secs(30));
                 }
-                () = babble => assert!(lives),
+                () = chatter => assert!(lives),
             }
             assert_eq!(ours.rtt().samples(), 0);
         }
@@ -696,7 +696,8 @@ fn a_page_is_alive_until_its_script_freezes() {
     });
 }
 
-/// A browser's network process answers ping frames while the page is dead: what each protocol proves.
+/// A browser's network process answers ping frames while the page is dead: what each protocol
+/// proves.
 #[test]
 fn frames_prove_the_network_process_and_text_the_page() {
     let mut world = World::new();

@@ -316,8 +316,8 @@ fn message(n: usize) -> Message {
     }
 }
 
-/// Sends messages and reads their echoes, on two tasks, for a second; returns the ping frames of the
-/// peer that the library saw, and the round trips of ours.
+/// Sends messages and reads their echoes, on two tasks, for a second; returns the ping frames of
+/// the peer that the library saw, and the round trips of ours.
 async fn echoed(ws: Kept<TcpStream, Tokio>) -> (u64, u64) {
     let (mut sink, mut stream) = ws.split();
     let writer = tokio::spawn(async move {
@@ -446,8 +446,8 @@ fn split_bytes_on_two_tasks() {
     });
 }
 
-/// A server that accepts and says nothing, and a client that sends half a request: no ping can be put
-/// in before the protocol is ready, so plain silence is judged by the same bound.
+/// A server that accepts and says nothing, and a client that sends half a request: no ping can be
+/// put in before the protocol is ready, so plain silence is judged by the same bound.
 #[test]
 fn a_handshake_that_hangs_ends_within_the_bound_on_either_side() {
     let config = KeepaliveConfig::new();

@@ -65,7 +65,8 @@ fn ping_of(wire: &mut websocket::Wire, seq: u64) -> (Vec<u8>, Vec<u8>) {
     (bytes.to_vec(), frames[0].1.clone())
 }
 
-/// The frames in `bytes` as tungstenite reads them, unmasked; `None` if they do not end with a frame.
+/// The frames in `bytes` as tungstenite reads them, unmasked; `None` if they do not end with a
+/// frame.
 fn parse(bytes: &[u8]) -> Option<Vec<(FrameHeader, Vec<u8>)>> {
     let mut cursor = Cursor::new(bytes);
     let mut frames = Vec::new();
@@ -160,8 +161,8 @@ fn other(role: Role) -> Role {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// What goes out parses, carries a ping for each time one was wanted and a border came, and is the
-    /// user's own when they are taken away.
+    /// What goes out parses, carries a ping for each time one was wanted and a border came, and is
+    /// the user's own when they are taken away.
     #[test]
     fn pings_stand_between_frames(
         role in role(),
@@ -222,8 +223,8 @@ proptest! {
         }
     }
 
-    /// The pongs that answer our pings are taken out of what comes in, and nothing else is: not those
-    /// that only look alike.
+    /// The pongs that answer our pings are taken out of what comes in, and nothing else is: not
+    /// those that only look alike.
     #[test]
     fn answers_are_taken_out(
         role in role(),
@@ -470,8 +471,8 @@ fn an_upgrade_that_is_cut_off_passes_and_asks_nothing() {
     }
 }
 
-/// Lets requests (`>`) and responses (`<`) pass, and says whether a ping is put in after them. Nothing
-/// else ever stands among the bytes.
+/// Lets requests (`>`) and responses (`<`) pass, and says whether a ping is put in after them.
+/// Nothing else ever stands among the bytes.
 fn asks_after_http(role: Role, exchange: &[&str], step: usize) -> bool {
     let mut stream = stream(wire(role));
     let mut outgoing = Vec::new();
@@ -499,7 +500,8 @@ fn asks_after_http(role: Role, exchange: &[&str], step: usize) -> bool {
     !after.is_empty()
 }
 
-/// A connection to a proxy or a server is used again, and a response is only the end of one request.
+/// A connection to a proxy or a server is used again, and a response is only the end of one
+/// request.
 #[test]
 fn an_upgrade_is_found_wherever_it_comes_on_a_connection() {
     let (ask, switch) = (

@@ -14,9 +14,9 @@ pub(super) enum TakenOut {
     Ping,
 }
 
-/// Bytes on their way to the user: first those that are theirs and found no room, then those that are
-/// held back because they may be a heartbeat. Never more than `MOST_HELD + TOP_UP`, and no memory at
-/// all before the first is held.
+/// Bytes on their way to the user: first those that are theirs and found no room, then those that
+/// are held back because they may be a heartbeat. Never more than `MOST_HELD + TOP_UP`, and no
+/// memory at all before the first is held.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     bytes: Vec<u8>,
@@ -47,8 +47,8 @@ impl Inbox {
         true
     }
 
-    /// Sorts bytes that came in while nothing was held: returns how many are the user's, moved to the
-    /// front. What is undecided goes into the inbox.
+    /// Sorts bytes that came in while nothing was held: returns how many are the user's, moved to
+    /// the front. What is undecided goes into the inbox.
     pub(super) fn admit<W: Wire>(
         &mut self,
         wire: &mut W,

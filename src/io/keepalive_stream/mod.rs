@@ -26,31 +26,32 @@ use state::State;
 /// A byte stream (`AsyncRead + AsyncWrite`) that is kept alive below the library that uses it, or
 /// fails with the verdict.
 ///
-/// Wrap the socket, give the wrapper to the library instead, and nothing else changes: pings are put
-/// between the library's frames, the pongs that answer them are taken out of what it reads, and
-/// everything else passes byte for byte, however it is cut into reads and writes. Where frames begin
-/// and end is told by a [`Wire`]: [`websocket::Wire`](crate::websocket::Wire),
-/// [`mqtt::Wire`](crate::mqtt::Wire), or one of your own. It works by the
-/// traits of futures-io and, with feature `tokio`, of tokio-io.
+/// Wrap the socket, give the wrapper to the library instead, and nothing else changes: pings are
+/// put between the library's frames, the pongs that answer them are taken out of what it reads, and
+/// everything else passes byte for byte, however it is cut into reads and writes. Where frames
+/// begin and end is told by a [`Wire`]: [`websocket::Wire`](crate::websocket::Wire),
+/// [`mqtt::Wire`](crate::mqtt::Wire), or one of your own. It works by the traits of futures-io and,
+/// with feature `tokio`, of tokio-io.
 ///
-/// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a [`Dead`]
-///   inside; [`Dead::find`] finds it in any error that wraps it. Every read and write after it fails
-///   in the same way.
+/// * **The verdict** is an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) with a
+///   [`Dead`] inside; [`Dead::find`] finds it in any error that wraps it. Every read and write
+///   after it fails in the same way.
 /// * **Read it.** A waiting read is what asks and judges: with nobody reading, no silence is held
-///   against the peer. Input is taken in before the time is looked at. A writer that waits is told of
-///   a [write stall](KeepaliveConfig::write_stall) also when nobody reads.
+///   against the peer. Input is taken in before the time is looked at. A writer that waits is told
+///   of a [write stall](KeepaliveConfig::write_stall) also when nobody reads.
 /// * **Whose life.** Whatever answers the pings is alive. Where the protocol's library answers by
 ///   itself, as with WebSocket, that says nothing of the program above it.
-/// * **Borders.** A ping waits for the end of the frame that is being written, and is asked only while
-///   the [`Wire`] says it may: after the handshake, before the farewell. While it waits, the peer is
-///   judged only by the [silence limit](KeepaliveConfig::silence), if one is set, and by write stalls.
-/// * **Flush and shutdown** count as writes: one that takes longer than the write stall limit is one.
-///   A shutdown after the verdict never waits. After a shutdown, or the end of what the peer sends,
-///   nothing more is asked; after a shutdown plain silence is judged, by the same
+/// * **Borders.** A ping waits for the end of the frame that is being written, and is asked only
+///   while the [`Wire`] says it may: after the handshake, before the farewell. While it waits, the
+///   peer is judged only by the [silence limit](KeepaliveConfig::silence), if one is set, and by
+///   write stalls.
+/// * **Flush and shutdown** count as writes: one that takes longer than the write stall limit is
+///   one. A shutdown after the verdict never waits. After a shutdown, or the end of what the peer
+///   sends, nothing more is asked; after a shutdown plain silence is judged, by the same
 ///   [bound](Self::detection_bound).
 /// * **Memory.** Bodies are not buffered. While bytes of a heartbeat are incomplete at most
-///   [`MOST_HELD`](super::MOST_HELD) of them are held back; 32 heartbeats in a row, and the executor
-///   gets its turn.
+///   [`MOST_HELD`](super::MOST_HELD) of them are held back; 32 heartbeats in a row, and the
+///   executor gets its turn.
 /// * **Two halves** on two tasks work (`tokio::io::split`, `futures::AsyncReadExt::split`).
 /// * **Cancel safe**: dropping a read or a write loses nothing. A write that was offered and then
 ///   dropped for good is still counted as offered.
@@ -68,11 +69,16 @@ use state::State;
 /// #         end.map_or(bytes.len(), |at| at + 1)
 /// #     }
 /// #     fn may_ping(&self) -> bool { !self.mid_line }
-/// #     fn ping(&mut self, seq: liveness::Seq, buf: &mut bytes::BytesMut) { buf.extend_from_slice(format!("?{}\n", seq.value()).as_bytes()); }
-/// #     fn incoming(&mut self, bytes: &[u8]) -> liveness::io::Incoming { liveness::io::Incoming::Pass(bytes.len()) }
+/// #     fn ping(&mut self, seq: liveness::Seq, buf: &mut bytes::BytesMut) {
+/// #         buf.extend_from_slice(format!("?{}\n", seq.value()).as_bytes());
+/// #     }
+/// #     fn incoming(&mut self, bytes: &[u8]) -> liveness::io::Incoming {
+/// #         liveness::io::Incoming::Pass(bytes.len())
+/// #     }
 /// # }
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// # let (socket, mut peer) = tokio::io::duplex(64);
 /// # let wire = Lines { mid_line: false };
 /// // `wire` knows lines of text, and that a ping is a line with a question mark.
@@ -97,8 +103,8 @@ pub struct KeepaliveStream<S, W, R: Runtime> {
 }
 
 impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
-    /// Keeps `io` alive by `config`, its frames told by `wire`, on the clock of `rt`. The peer counts
-    /// as alive now.
+    /// Keeps `io` alive by `config`, its frames told by `wire`, on the clock of `rt`. The peer
+    /// counts as alive now.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration cannot work.
@@ -119,22 +125,23 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
         self.state.pinger.keepalive().dead()
     }
 
-    /// What the stream knows of its peer, readable from anywhere: after a split, and when the stream
-    /// belongs to a library. Its state is allocated by the first call.
+    /// What the stream knows of its peer, readable from anywhere: after a split, and when the
+    /// stream belongs to a library. Its state is allocated by the first call.
     pub fn handle(&mut self) -> Handle {
         let beating = self.state.is_beating();
         self.state.pinger.handle(beating)
     }
 
-    /// Whether pings can be put in: the [`Wire`] is [open](super::Stage::Open), and the stream is too.
+    /// Whether pings can be put in: the [`Wire`] is [open](super::Stage::Open), and the stream is
+    /// too.
     #[must_use]
     pub fn is_beating(&self) -> bool {
         self.state.is_beating()
     }
 
     /// How many pings the peer may send before the stream ends. Default
-    /// [`FloodLimit::DEFAULT`](crate::flood::FloodLimit::DEFAULT). Only those count that the [`Wire`]
-    /// takes out and answers.
+    /// [`FloodLimit::DEFAULT`](crate::flood::FloodLimit::DEFAULT). Only those count that the
+    /// [`Wire`] takes out and answers.
     #[must_use]
     pub fn flood_limit(mut self, limit: FloodLimit) -> Self {
         self.state.pinger.limit_pings(limit);
@@ -142,9 +149,9 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     }
 
     /// The longest time from the peer's last byte to the verdict: the configuration's
-    /// [bound](KeepaliveConfig::detection_bound), and the sixteenth of its shortest period (interval, silence or write stall) by which a
-    /// busy stream's last byte may be dated late. It holds while the stream is read and a ping may be
-    /// placed.
+    /// [bound](KeepaliveConfig::detection_bound), and the sixteenth of its shortest period
+    /// (interval, silence or write stall) by which a busy stream's last byte may be dated late. It
+    /// holds while the stream is read and a ping may be placed.
     #[must_use]
     pub fn detection_bound(&self) -> Option<Bound> {
         self.state.pinger.detection_bound()
@@ -157,12 +164,13 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
         self.state.pinger.set_send_buffer(bytes);
     }
 
-    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged: the
-    /// kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind an upload
-    /// is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its answer is due
-    /// from then on.
+    /// `queue` says how many bytes stand in the socket's send queue, unsent or not acknowledged:
+    /// the kernel's own word (`TIOCOUTQ` on Linux), or `None` where it cannot tell. A ping behind
+    /// an upload is [out](crate::Keepalive#when-a-ping-is-out) as soon as they have left, and its
+    /// answer is due from then on. Megabytes that a large buffer takes at once never fill the
+    /// socket, so that nothing else can tell that they stand before a ping.
     ///
-    /// It is asked only while a ping stands behind other bytes, at most once a poll and about sixteen
+    /// It is asked when a ping is taken, and while that stands behind other bytes, about sixteen
     /// times an interval. It must not block.
     #[must_use]
     pub fn with_send_queue(
@@ -174,8 +182,8 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
     }
 
     /// Asks the peer now, without waiting for the interval: see
-    /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). The stream has to be read for it to be
-    /// sent.
+    /// [`Keepalive::probe_now`](crate::Keepalive::probe_now). The stream has to be read for it to
+    /// be sent.
     pub fn probe_now(&mut self) {
         self.state.pinger.probe_now();
     }
@@ -219,9 +227,9 @@ impl<S, W: Wire, R: Runtime> KeepaliveStream<S, W, R> {
         self.project().io
     }
 
-    /// The socket back, for a farewell of your own after a verdict or to drop it. Bytes held back and
-    /// the rest of a ping that is half written are lost, and answers to our pings are no longer taken
-    /// out.
+    /// The socket back, for a farewell of your own after a verdict or to drop it. Bytes held back
+    /// and the rest of a ping that is half written are lost, and answers to our pings are no longer
+    /// taken out.
     pub fn into_inner(self) -> S {
         self.io
     }

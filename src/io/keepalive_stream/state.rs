@@ -1,7 +1,7 @@
 //! [`State`]: all of a [`KeepaliveStream`](super::KeepaliveStream) but the socket.
 //!
-//! Apart from it, since the socket is pinned, and reads and writes are the same for both families of
-//! I/O traits.
+//! Apart from it, since the socket is pinned, and reads and writes are the same for both families
+//! of I/O traits.
 
 use std::io;
 use std::task::{Context, Poll, ready};

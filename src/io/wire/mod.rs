@@ -17,10 +17,6 @@ use crate::seq::{Answers, Seq};
 
 /// The most bytes that a [`Wire`] may ask to see again with more behind them: a WebSocket control
 /// frame with the longest header and the longest payload, 14 + 125.
-///
-/// ```
-/// assert_eq!(liveness::io::MOST_HELD, 139);
-/// ```
 pub const MOST_HELD: usize = 139;
 
 /// Follows the frames of a byte stream in both directions, for
@@ -29,8 +25,8 @@ pub const MOST_HELD: usize = 139;
 /// It finds the places between the user's frames where a ping may stand, writes the ping, and knows
 /// the answer when it comes. It does no I/O and reads no clock, and it needs no buffer: bodies are
 /// counted and not kept. [`websocket::Wire`](crate::websocket::Wire) and
-/// [`mqtt::Wire`](crate::mqtt::Wire) are two; write your own for any protocol that has a ping of its own
-/// and frames whose length can be seen.
+/// [`mqtt::Wire`](crate::mqtt::Wire) are two; write your own for any protocol that has a ping of
+/// its own and frames whose length can be seen.
 ///
 /// # Implementing
 /// * **Total.** The bytes come from a peer and from a library above, in any chunking. Whatever they
@@ -38,14 +34,14 @@ pub const MOST_HELD: usize = 139;
 ///   the same bytes and is the judge of them, so let pass what you do not understand, and if the
 ///   borders are lost, let everything pass from there on and answer no to
 ///   [`may_ping`](Self::may_ping).
-/// * **Follow, do not decide twice.** `outgoing` sees exactly the bytes that the transport took, once,
-///   in order. A *clone* may be asked about bytes that are not taken yet, to find the border in
-///   them; it is dropped again. So keep the state small and let [`Clone`] copy it.
+/// * **Follow, do not decide twice.** `outgoing` sees exactly the bytes that the transport took,
+///   once, in order. A *clone* may be asked about bytes that are not taken yet, to find the border
+///   in them; it is dropped again. So keep the state small and let [`Clone`] copy it.
 /// * **One connection.** Both directions are told to the same value, so that a handshake that takes
 ///   both (an upgrade, CONNECT and CONNACK) can be followed. Before it is over there is no border.
-/// * **Whose pong.** Where the protocol carries a payload, put something unique and the [`Seq`] into
-///   it. Where it carries none (MQTT), answers come in the order of the questions: count the user's
-///   own pings in `outgoing` and ours in `ping`.
+/// * **Whose pong.** Where the protocol carries a payload, put something unique and the [`Seq`]
+///   into it. Where it carries none (MQTT), answers come in the order of the questions: count the
+///   user's own pings in `outgoing` and ours in `ping`.
 ///
 /// ```
 /// use bytes::{BufMut, BytesMut};
@@ -85,7 +81,8 @@ pub const MOST_HELD: usize = 139;
 ///                 self.mid_line_in = true;
 ///                 return Incoming::Pass(bytes.len());
 ///             };
-///             let number = std::str::from_utf8(&bytes[1..len - 1]).ok().and_then(|n| n.parse().ok());
+///             let number = std::str::from_utf8(&bytes[1..len - 1]).ok();
+///             let number = number.and_then(|number| number.parse().ok());
 ///             if let Some(seq) = number {
 ///                 return Incoming::Pong { len, answers: Answers::Ping(Seq::new(seq)) };
 ///             }
@@ -105,33 +102,14 @@ pub const MOST_HELD: usize = 139;
 /// assert_eq!(lines.incoming(b"!12\nfive\n"), Incoming::Pong { len: 4, answers });
 /// ```
 pub trait Wire: Clone {
-    /// Follows the user's outgoing bytes up to and with the next border, or to their end if there is
-    /// none in them; returns how many were followed. `bytes` is never empty.
+    /// Follows the user's outgoing bytes up to and with the next border, or to their end if there
+    /// is none in them; returns how many were followed. `bytes` is never empty.
     ///
     /// A return value of zero, or above the number of bytes, counts as all of them.
-    ///
-    /// ```
-    /// # use liveness::io::Wire;
-    /// fn follow<W: Wire>(wire: &mut W, mut bytes: &[u8]) {
-    ///     while !bytes.is_empty() {
-    ///         let followed = wire.outgoing(bytes);
-    ///         bytes = &bytes[followed..];
-    ///     }
-    /// }
-    /// ```
     fn outgoing(&mut self, bytes: &[u8]) -> usize;
 
     /// Whether a ping or an answer of ours may stand right here, after all outgoing bytes followed
     /// so far: between two frames, after the handshake and before the farewell.
-    ///
-    /// ```
-    /// # use liveness::io::Wire;
-    /// fn has_border_in<W: Wire>(wire: &W, bytes: &[u8]) -> bool {
-    ///     let mut ahead = wire.clone();
-    ///     ahead.outgoing(bytes);
-    ///     ahead.may_ping()
-    /// }
-    /// ```
     fn may_ping(&self) -> bool;
 
     /// Appends the ping with the number `seq` to `buf`. Called at a border; the bytes go out next,
@@ -139,73 +117,36 @@ pub trait Wire: Clone {
     ///
     /// A wire that appends nothing has no ping: then nothing is asked, and only the
     /// [silence limit](KeepaliveConfig::silence) judges.
-    ///
-    /// ```
-    /// # use liveness::{Seq, io::Wire};
-    /// fn first_ping<W: Wire>(wire: &mut W) -> bytes::BytesMut {
-    ///     let mut buf = bytes::BytesMut::new();
-    ///     wire.ping(Seq::new(0), &mut buf);
-    ///     buf
-    /// }
-    /// ```
     fn ping(&mut self, seq: Seq, buf: &mut BytesMut);
 
-    /// Looks at bytes that came in, and says what the first of them are. `bytes` is never empty; what
-    /// the answer does not cover is offered again.
-    ///
-    /// ```
-    /// # use liveness::io::{Incoming, Wire};
-    /// fn is_for_user<W: Wire>(wire: &mut W, bytes: &[u8]) -> bool {
-    ///     matches!(wire.incoming(bytes), Incoming::Pass(_))
-    /// }
-    /// ```
+    /// Looks at bytes that came in, and says what the first of them are. `bytes` is never empty;
+    /// what the answer does not cover is offered again.
     fn incoming(&mut self, bytes: &[u8]) -> Incoming;
 
     /// Appends the answer to the last ping that [`incoming`](Self::incoming) reported as
     /// [`Incoming::Ping`]. Called at a border. The default appends nothing.
-    ///
-    /// ```
-    /// # use liveness::io::Wire;
-    /// fn answer<W: Wire>(wire: &mut W) -> bytes::BytesMut {
-    ///     let mut buf = bytes::BytesMut::new();
-    ///     wire.answer(&mut buf);
-    ///     buf
-    /// }
-    /// ```
     fn answer(&mut self, buf: &mut BytesMut) {
         let _ = buf;
     }
 
-    /// How far the protocol has come. By default [`Stage::Open`], for a protocol without a handshake.
-    /// Asked after every read and write, so answer fast.
+    /// How far the protocol has come. By default [`Stage::Open`], for a protocol without a
+    /// handshake. Asked after every read and write, so answer fast.
     fn stage(&self) -> Stage {
         Stage::Open
     }
 
-    /// Whether [`reconfigure`](Self::reconfigure) may have something to say. Asked after every read and
-    /// write, so answer fast; by default yes.
+    /// Whether [`reconfigure`](Self::reconfigure) may have something to say. Asked after every read
+    /// and write, so answer fast; by default yes.
     fn has_news(&self) -> bool {
         true
     }
 
-    /// The configuration to go on with, if what passed has changed it: a keep alive that was agreed on
-    /// in a handshake, a farewell after which nobody is asked any more. `config` is the one in force.
-    /// By default `None`.
+    /// The configuration to go on with, if what passed has changed it: a keep alive that was agreed
+    /// on in a handshake, a farewell after which nobody is asked any more. `config` is the one in
+    /// force. By default `None`.
     ///
     /// A configuration that cannot work ends the stream with
     /// [`InvalidInput`](std::io::ErrorKind::InvalidInput).
-    ///
-    /// ```
-    /// # use liveness::{KeepaliveConfig, io::Wire};
-    /// # use std::time::Duration;
-    /// # struct Mqtt { server_keep_alive: Option<u16> }
-    /// # impl Mqtt {
-    /// fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
-    ///     let seconds = self.server_keep_alive.take()?;
-    ///     Some(config.interval(Duration::from_secs(seconds.into())))
-    /// }
-    /// # }
-    /// ```
     fn reconfigure(&mut self, config: &KeepaliveConfig) -> Option<KeepaliveConfig> {
         let _ = config;
         None
@@ -237,14 +178,15 @@ pub enum Incoming {
         answers: Answers,
     },
     /// The next `len` bytes, a whole frame, are a ping of the peer that this layer answers by
-    /// [`Wire::answer`], and are taken out. Return [`Incoming::Pass`] instead where the library above
-    /// answers. One answer waits at a time: pings that come before it could be written share it.
+    /// [`Wire::answer`], and are taken out. Return [`Incoming::Pass`] instead where the library
+    /// above answers. One answer waits at a time: pings that come before it could be written share
+    /// it.
     Ping {
         /// How long it is.
         len: usize,
     },
-    /// The bytes begin something that may be a heartbeat, and are too few to tell. They are held back
-    /// and offered again with more behind them, or passed at the end of the stream. Not for
+    /// The bytes begin something that may be a heartbeat, and are too few to tell. They are held
+    /// back and offered again with more behind them, or passed at the end of the stream. Not for
     /// [`MOST_HELD`] bytes or more: they are passed at once, and not offered again.
     More,
 }

@@ -8,8 +8,8 @@ pub enum Stage {
     Handshake,
     /// The peer is asked.
     Open,
-    /// A farewell has begun in one of the directions: nothing is asked any more, and plain silence is
-    /// judged by the same bound.
+    /// A farewell has begun in one of the directions: nothing is asked any more, and plain silence
+    /// is judged by the same bound.
     Closing,
     /// Another protocol: not a byte is put in, and no silence is judged.
     Foreign,

@@ -30,7 +30,7 @@ const PREFIX: usize = 12;
 ///
 /// Wrap the socket and give it to the library: `tokio_tungstenite::client_async`, `accept_async`,
 /// or any other. **With `wss` wrap the TLS stream, not the socket**: below TLS all is cipher text,
-/// and a wire that never finds an upgrade never asks. [`stage`](Self::stage) tells.
+/// and a wire that never finds an upgrade never asks. [`stage`](crate::io::Wire::stage) tells.
 ///
 /// [`KeepaliveStream`]: crate::io::KeepaliveStream
 ///

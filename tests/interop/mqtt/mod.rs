@@ -1,7 +1,7 @@
 //! MQTT: real brokers and real clients as the peers.
 //!
-//! `.ci/setup-mqtt` installs them all. What a peer does and when is real time here, so lower bounds are
-//! exact, upper bounds are generous, and all tests run at once.
+//! `.ci/setup-mqtt` installs them all. What a peer does and when is real time here, so lower bounds
+//! are exact, upper bounds are generous, and all tests run at once.
 
 mod broker;
 mod ejabberd;

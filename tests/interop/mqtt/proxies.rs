@@ -1,4 +1,5 @@
-//! Between a real client and a real broker: `rumqttc` under our wrapper, and the example `mqtt_guard`.
+//! Between a real client and a real broker: `rumqttc` under our wrapper, and the example
+//! `mqtt_guard`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,8 +79,8 @@ fn guard(broker: u16, listen: u16) -> Program {
     )
 }
 
-/// A client that is alive stays, one that is stopped is closed at 1.5 keep alives, and Mosquitto, which
-/// would have taken up to six seconds more, publishes its will.
+/// A client that is alive stays, one that is stopped is closed at 1.5 keep alives, and Mosquitto,
+/// which would have taken up to six seconds more, publishes its will.
 #[tokio::test]
 #[ignore = "needs mosquitto and paho-mqtt, for seconds of real time"]
 async fn the_guard_in_front_of_mosquitto() {
@@ -110,8 +111,9 @@ async fn the_guard_in_front_of_mosquitto() {
     assert!(guard.end(Duration::from_secs(20)).await.success());
 }
 
-/// Mosquitto's bridge says what it is by the level of its CONNECT, and gets none of its own messages
-/// back. A proxy that refused that would make it a plain client, and each message would come twice.
+/// Mosquitto's bridge says what it is by the level of its CONNECT, and gets none of its own
+/// messages back. A proxy that refused that would make it a plain client, and each message would
+/// come twice.
 #[tokio::test]
 #[ignore = "needs mosquitto, for seconds of real time"]
 async fn a_bridge_through_the_guard() {

@@ -88,9 +88,9 @@ fn kosoku(mode: &str, address: &str, reports: &Path) -> Command {
     command
 }
 
-/// What the suite found, but for one thing: it takes every ping that comes for an event of the case,
-/// and so fails cases for the pings that are flying on purpose. Those are taken out of its record,
-/// and the rest is held against what it expected.
+/// What the suite found, but for one thing: it takes every ping that comes for an event of the
+/// case, and so fails cases for the pings that are flying on purpose. Those are taken out of its
+/// record, and the rest is held against what it expected.
 fn read(reports: &Path) -> Verdicts {
     let open = |file: &str| -> Value {
         serde_json::from_slice(&std::fs::read(reports.join(file)).unwrap()).unwrap()

@@ -1,5 +1,5 @@
-//! Behind real proxies that use a connection to the server again and cut it after two silent seconds:
-//! `websocket::Wire` below an HTTP server that knows nothing of heartbeats.
+//! Behind real proxies that use a connection to the server again and cut it after two silent
+//! seconds: `websocket::Wire` below an HTTP server that knows nothing of heartbeats.
 
 use std::io;
 use std::net::SocketAddr;
@@ -148,7 +148,8 @@ async fn connect(port: u16) -> TcpStream {
     socket.expect("the proxy does not listen")
 }
 
-/// Fetches the page through the proxy, whose connection to the server stays open for the next request.
+/// Fetches the page through the proxy, whose connection to the server stays open for the next
+/// request.
 async fn fetch_page(port: u16) {
     let mut socket = connect(port).await;
     let request = b"GET /page HTTP/1.1\r\nHost: server.test\r\nConnection: close\r\n\r\n";
