@@ -78,15 +78,15 @@ mod count {
     const STORE: &str = "a bare store of the time";
 
     const ROWS: [Row; 8] = [
-        row(["framed", "PingPong", "bare"], 497, 350),
+        row(["framed", "PingPong", "bare"], 476, 350),
         row(
             ["framed", "PingPong::framed, its bytes counted", "bare"],
-            695,
+            675,
             600,
         ),
-        row(["websocket-send-64", "PingPong", "bare"], 208, 150),
+        row(["websocket-send-64", "PingPong", "bare"], 188, 150),
         row(["duplex", "IdleTimeout", "bare"], 260, 280),
-        row(["duplex", "Tracked", "bare"], 164, 175),
+        row(["duplex", "Tracked", "bare"], 165, 175),
         row(["duplex", "a counter, by hand", "bare"], 126, 175),
         row(["core", "Keepalive::on_receive", STORE], 16, 20),
         row(["core", "IdleDetector::on_read", STORE], 18, 20),

@@ -75,6 +75,8 @@ pub(crate) struct Driver<D, N, R: Runtime> {
     arrived: bool,
     /// The timer is set early enough and nothing is due, as of the last change to any of that.
     asleep: bool,
+    /// `due` or `looking`, as of then.
+    awake: bool,
 }
 
 impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
@@ -94,6 +96,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
             looking: false,
             arrived: false,
             asleep: false,
+            awake: true,
         };
         driver.rearm();
         driver
@@ -130,7 +133,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
     /// Whether the reading side has to look at the time before it reads on.
     #[inline]
     pub(crate) fn is_due(&self) -> bool {
-        self.due || self.looking || self.alarm.has_rung()
+        self.awake || self.alarm.has_rung()
     }
 
     /// Whether a poll by the task of the last one would find nothing new: the usual case of a
@@ -143,7 +146,8 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
     /// Works out what [`is_asleep`](Self::is_asleep) reads, wherever it may have changed.
     fn rest(&mut self) {
         let set = self.wake_at.is_none_or(|at| self.alarm.covers(at));
-        self.asleep = set && !self.due && !self.looking;
+        self.awake = self.due || self.looking;
+        self.asleep = set && !self.awake;
     }
 
     /// The deadlines may have moved.
@@ -185,7 +189,8 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
     /// Ready with the next thing to do once it is due; `cx` wakes whoever has to come again.
     pub(crate) fn poll_due(&mut self, seen: Seen, cx: &mut Context<'_>) -> Poll<D::Event> {
         // A ring that the writer answers is still for the reading side.
-        self.due = seen == Seen::Nothing && self.is_due();
+        let due = self.due || self.looking || self.alarm.has_rung();
+        self.due = seen == Seen::Nothing && due;
         if self.looking && seen != Seen::Nothing {
             let now = self.now();
             self.report(seen, now, cx);

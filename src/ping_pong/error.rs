@@ -23,6 +23,8 @@ use crate::keepalive::Dead;
     clippy::exhaustive_enums,
     reason = "a verdict, an offence, or the transport: a closed sum"
 )]
+// The tag is as wide as what follows it, so that a message beside it is copied as whole words.
+#[repr(u64)]
 pub enum Error<E> {
     /// The peer did not show life in time.
     #[error("peer dead: {0}")]
