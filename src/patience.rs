@@ -267,6 +267,16 @@ mod tests {
     }
 
     #[test]
+    fn input_right_after_an_empty_look_takes_the_second_look_back() {
+        let mut silence = Silence::wary();
+        assert_eq!(silence.step(100), Step::Look);
+        assert_eq!(
+            silence.drained(101).more(101).step(101),
+            Step::Wait(at(111))
+        );
+    }
+
+    #[test]
     fn nobody_who_reads_means_no_verdict() {
         let mut silence = Silence::wary();
         assert_eq!(silence.step(100), Step::Look);

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::io::{AsyncRead, AsyncWrite};
@@ -112,7 +112,7 @@ fn a_flood_of_pings_ends_the_stream_with_its_own_reason() {
     let error = error.expect("a flood");
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     // Each answer has two bytes.
-    assert!(stream.get_ref().written.len() < 2 * 10_000);
+    assert!(stream.get_ref().written.len() <= 2 * 1000);
 }
 
 /// Time stands in a [`Sim`], and a poll sees no input while the task's budget is used up.
@@ -269,6 +269,5 @@ mod on_tokio {
     #[test]
     fn outside_of_a_task_nothing_is_hidden() {
         assert!(!Tokio.may_hide_input());
-        let _ = Waker::noop();
     }
 }

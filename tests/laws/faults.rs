@@ -138,3 +138,26 @@ fn a_pause_ends_in_a_verdict_of_its_own() {
     assert_eq!((at, dead.cause), (61 * SECOND, Cause::Unread));
     assert_eq!(dead.limit, 60 * SECOND);
 }
+
+/// Who is heard anyway and waits for an answer has nothing to ask; nor has one who does not read.
+#[test]
+fn either_idle_asks_nothing_new_while_our_data_flows_and_an_answer_is_awaited() {
+    let config = KeepaliveConfig::new()
+        .interval(5 * SECOND)
+        .reply_timeout(30 * SECOND)
+        .max_unanswered(1)
+        .ping_when(PingWhen::EitherIdle);
+    for pauses in [false, true] {
+        let (mut keepalive, mut asked) = (new(config), Vec::new());
+        for nth in 1..=60 {
+            let now = origin() + nth * SECOND / 2;
+            assert_eq!(until(&mut keepalive, now, &mut asked), None);
+            keepalive.on_send(now);
+            if pauses && nth == 2 {
+                keepalive.pause(now);
+            }
+        }
+        let expected: &[u64] = if pauses { &[] } else { &[5] };
+        assert_eq!(asked, expected);
+    }
+}

@@ -211,3 +211,31 @@ fn a_flush_after_the_upload_wait_gives_no_more_time() {
     keepalive.on_ping_sent(seq, at(34));
     assert_eq!(keepalive.poll_timeout(), Some(at(35)));
 }
+
+#[test]
+fn a_caller_who_was_away_while_input_was_waited_for_asks_afresh() {
+    let mut keepalive = silent();
+    let seq = ping(&mut keepalive, 20);
+    keepalive.on_ping_sent(seq, at(20));
+    assert_eq!(keepalive.handle_timeout(at(25)), Some(KeepaliveEvent::Look));
+    keepalive.on_more_input(at(25));
+    assert_eq!(keepalive.poll_timeout(), Some(at(30)));
+    // Away for an hour, with the answer perhaps behind what is read now.
+    keepalive.on_more_input(at(3625));
+    let seq = ping(&mut keepalive, 3625);
+    keepalive.on_ping_sent(seq, at(3625));
+    assert_eq!(keepalive.poll_timeout(), Some(at(3630)));
+}
+
+#[test]
+fn time_between_the_second_look_and_the_verdict_is_no_lateness() {
+    let mut keepalive = silent();
+    let seq = ping(&mut keepalive, 20);
+    keepalive.on_ping_sent(seq, at(20));
+    for _ in 0..2 {
+        assert_eq!(keepalive.handle_timeout(at(25)), Some(KeepaliveEvent::Look));
+        keepalive.on_drained(at(25));
+    }
+    let event = keepalive.handle_timeout(at(3625));
+    assert!(matches!(event, Some(KeepaliveEvent::Dead(_))), "{event:?}");
+}

@@ -6,8 +6,8 @@
 //! | 1 never early | `detector`, `idle::law_1`, `keepalive::law_7`, `keepalive::law_8` |
 //! | 2 prompt, 3 progress, 4 spurious calls, 5 time | `machine`, for `idle`, `keepalive` and `looks`; `detector` |
 //! | 6 suspicion | `detector`, at every step |
-//! | 7 ask first | `keepalive::law_7` on any calls, `keepalive::law_8` on connections |
-//! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`; `bounds::law_8` for each part of `Bound` |
+//! | 7 ask before you bury | `keepalive::law_7` on any calls, `out::law_7` by what stands before a ping, `keepalive::law_8` on connections |
+//! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`; `bounds::law_8` for each part of `Bound`; `out::law_8` during uploads |
 //! | 9 directions | `keepalive::law_9`, `keepalive::the_promise_to_be_heard_is_kept` |
 //! | 11 nothing postpones for ever | `bounds::law_11`, `keepalive::law_11`, `detector::forgiveness_ends` |
 //!

@@ -463,8 +463,8 @@ fn jitter_only_shortens() {
 }
 
 proptest! {
-    /// The promise holds, and no living broker is found dead, whatever passes when: a broker answers
-    /// within its reply timeout, and the client sends and receives as it likes.
+    /// The promise holds, and no living broker is found dead, whatever passes when: a broker
+    /// answers within its reply timeout, and the client sends and receives as it likes.
     #[test]
     fn the_gap_never_exceeds_the_keep_alive(
         keep_alive in 1..30_u16,
