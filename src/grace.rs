@@ -97,7 +97,7 @@ impl Window {
 /// Whether a caller who noticed a deadline so late was away itself. A quarter: beyond what a loaded
 /// executor does to a timer of a sensible length, and short enough that the clean window that
 /// follows comes in time.
-const fn was_away(late: u64, limit: u64) -> bool {
+pub(crate) const fn was_away(late: u64, limit: u64) -> bool {
     late > limit / 4
 }
 

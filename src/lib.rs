@@ -21,6 +21,7 @@
 //! | services that report to each other | beats with a payload, a watcher with levels | [`heartbeat`] |
 //! | an event loop of my own | the state machine alone | [`Keepalive`], [`IdleDetector`] |
 //! | beats that arrive some other way | only the deadline | [`detector`] |
+//! | a thousand peers, or a million | one timeout for all | [`Monitor`], [`fleet::transitions`] |
 //!
 //! # What is promised
 //!
@@ -117,6 +118,7 @@ pub mod rtt;
 pub mod flood;
 pub mod keepalive;
 pub mod detector;
+pub mod monitor;
 // The only clock, and what drives a machine by it.
 pub mod rt;
 pub mod metrics;
@@ -124,6 +126,7 @@ mod driver;
 // Shells: around a socket, a stream of messages, a transport of heartbeats.
 pub mod io;
 mod ping_pong;
+pub mod fleet;
 // Protocols. A transport of heartbeats speaks the frames of `tcp`.
 #[cfg(feature = "tcp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tcp")))]
@@ -149,6 +152,7 @@ pub use jitter::Jitter;
 pub use keepalive::{Bound, Cause, Dead, Keepalive, KeepaliveConfig, KeepaliveEvent};
 pub use keepalive::{PingWhen, Proof};
 pub use message::{Heartbeat, Identity, Payload};
+pub use monitor::Monitor;
 pub use ping_pong::{Error, Inbound, PingPong, Protocol};
 
 /// The ends of a [`PingPong`] that a task of its own drives: see [`PingPong::drive`].

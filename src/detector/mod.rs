@@ -9,6 +9,7 @@
 //! | [`Detector`] | a rule and one peer's deadlines | beats that are counted and put in order elsewhere |
 //! | [`Peer`] | a detector, the order of the beats, the status | one peer, without async |
 //! | [`watch`](crate::heartbeat::watch()) | a `Peer`, a transport, a timer | one peer, as a stream |
+//! | [`Monitor`](crate::Monitor) | a rule, a number a peer | a million peers, one timeout |
 
 mod rule;
 mod fixed;

@@ -6,9 +6,10 @@
 //! | 1 never early | `detector`, `idle::law_1`, `keepalive::law_7`, `keepalive::law_8` |
 //! | 2 prompt, 3 progress, 4 spurious calls, 5 time | `machine`, for `idle`, `keepalive` and `looks`; `detector` |
 //! | 6 suspicion | `detector`, at every step |
-//! | 7 ask before you bury | `keepalive::law_7` on any calls, `out::law_7` by what stands before a ping, `keepalive::law_8` on connections |
+//! | 7 ask first | `keepalive::law_7` on any calls, `out::law_7` by what stands before a ping, `keepalive::law_8` on connections |
 //! | 8 detection bound | `keepalive::law_8`, `the_bound_is_sharp`; `bounds::law_8` for each part of `Bound`; `out::law_8` during uploads |
 //! | 9 directions | `keepalive::law_9`, `keepalive::the_promise_to_be_heard_is_kept` |
+//! | 10 the monitor and its model | `monitor::law_10_*`, which play laws 1 to 5 on the way |
 //! | 11 nothing postpones for ever | `bounds::law_11`, `keepalive::law_11`, `detector::forgiveness_ends` |
 //!
 //! The promises about a peer have a test of their name in `keepalive`: `no_false_alarm`,
@@ -75,6 +76,8 @@ mod keepalive;
 mod looks;
 mod machine;
 mod measures;
+mod monitor;
+mod monitor_model;
 mod out;
 
 use std::sync::LazyLock;

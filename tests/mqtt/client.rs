@@ -463,7 +463,7 @@ fn jitter_only_shortens() {
 }
 
 proptest! {
-    /// The promise holds, and no living broker is found dead, whatever passes when: a broker
+    /// The promise holds, and no living broker is declared dead, whatever passes when: a broker
     /// answers within its reply timeout, and the client sends and receives as it likes.
     #[test]
     fn the_gap_never_exceeds_the_keep_alive(

@@ -1,0 +1,70 @@
+//! [`PeerKey`]: the name of a peer in its monitor, and [`StaleKey`]: a name of nobody.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use super::word::Word;
+
+/// The name of a peer in the [`Monitor`](super::Monitor) that gave it. Eight bytes, in an `Option`
+/// too.
+///
+/// A key is never given twice: after the peer was removed, it is a [`StaleKey`] for ever. It means
+/// nothing to another monitor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey {
+    index: u32,
+    generation: NonZeroU32,
+}
+
+impl PeerKey {
+    pub(super) const fn new(index: u32, generation: NonZeroU32) -> Self {
+        Self { index, generation }
+    }
+
+    /// The place in the monitor's arrays.
+    pub(super) const fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// How often the place was given, with this time.
+    pub(super) const fn generation(self) -> NonZeroU32 {
+        self.generation
+    }
+
+    /// The word of a peer that is alive and was not forgiven: the one that the fast path meets.
+    pub(super) const fn quiet_word(self) -> Word {
+        Word::alive(self.generation)
+    }
+}
+
+impl fmt::Debug for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerKey({self})")
+    }
+}
+
+impl fmt::Display for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.generation)
+    }
+}
+
+/// The peer of this key was removed, or the key is of another monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no peer has the key {key} any more")]
+#[non_exhaustive]
+pub struct StaleKey {
+    /// The key.
+    pub key: PeerKey,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_eight_bytes_in_an_option_too() {
+        assert_eq!(size_of::<PeerKey>(), 8);
+        assert_eq!(size_of::<Option<PeerKey>>(), 8);
+    }
+}

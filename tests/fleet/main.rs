@@ -1,0 +1,3 @@
+//! Many peers, with async around them, on the simulated clock.
+
+mod transitions;
