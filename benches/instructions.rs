@@ -5,10 +5,10 @@
 //! ```
 //!
 //! Times of a few nanoseconds are decided by the linker; instructions are not. Each row runs under
-//! `valgrind --tool=callgrind` with [`FEW`] and with [`MANY`] operations, and the difference is what an
-//! operation costs. Set-up and the start of the process cancel out. Counts repeat to one instruction
-//! on one compiler; another compiler makes other code, so [`RECORDED_WITH`] says which one it was, and
-//! with any other nothing is compared.
+//! `valgrind --tool=callgrind` with [`FEW`] and with [`MANY`] operations, and the difference is
+//! what an operation costs. Set-up and the start of the process cancel out. Counts repeat to one
+//! instruction on one compiler; another compiler makes other code, so [`RECORDED_WITH`] says which
+//! one it was, and with any other nothing is compared.
 #![allow(
     clippy::disallowed_methods,
     reason = "the rows that are timed elsewhere read the clock"

@@ -42,8 +42,14 @@
 //!
 //! [Choosing](manual::choosing), [driving the machines by hand](manual::run_loop), [why the
 //! defaults are what they are](manual::defaults), [slow handlers, slow links,
-//! pauses](manual::slow), [cancel safety](manual::cancel_safety),
-//! [reconnecting](manual::reconnecting), [testing](manual::testing).
+//! pauses](manual::slow), [servers of requests and responses](manual::http_servers), [cancel
+//! safety](manual::cancel_safety), [reconnecting](manual::reconnecting),
+//! [testing](manual::testing).
+//!
+//! # The core alone
+//!
+//! Three verbs: `on_*(.., now)` reports a fact, `poll_timeout()` says when to come back, and
+//! `handle_timeout(now)` moves time. `examples/sans_io_loop.rs` is a loop around a blocking socket.
 //!
 //! ```
 //! use std::time::{Duration, Instant};

@@ -155,8 +155,8 @@ impl Contest {
         self
     }
 
-    /// What does the operation of one variant the given number of times, set up; `None` for one that is
-    /// counted.
+    /// What does the operation of one variant the given number of times, set up; `None` for one
+    /// that is counted.
     #[allow(dead_code, reason = "`instructions` counts what `versus` times")]
     pub(crate) fn operation(&self, name: &str) -> Option<Box<dyn FnMut(u64)>> {
         let variant = self.variants.iter().find(|variant| variant.name == name)?;

@@ -353,8 +353,8 @@ impl<R: Runtime, X> Pinger<R, X> {
         polled
     }
 
-    /// Runs an operation of the transport's sending side once more that was refused, with a waker that
-    /// wakes both halves.
+    /// Runs an operation of the transport's sending side once more that was refused, with a waker
+    /// that wakes both halves.
     pub(crate) fn poll_refused<T>(
         &mut self,
         half: Half,

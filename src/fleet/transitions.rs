@@ -30,7 +30,8 @@ use crate::rt::{Alarm, Runtime};
 /// use liveness::rt::Runtime;
 /// use liveness::{Monitor, Tokio};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let second = Duration::from_secs(1);
 /// let start = Tokio.now();
 /// let mut monitor = Monitor::new(FixedTimeout::new(30 * second), start);

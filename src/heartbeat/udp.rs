@@ -95,6 +95,7 @@ impl<D: Datagrams + ?Sized> Datagrams for Arc<D> {
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl Datagrams for tokio::net::UdpSocket {
     fn poll_send(&self, cx: &mut Context<'_>, datagram: &[u8]) -> Poll<io::Result<usize>> {
         Self::poll_send(self, cx, datagram)
@@ -108,6 +109,7 @@ impl Datagrams for tokio::net::UdpSocket {
 }
 
 #[cfg(feature = "smol")]
+#[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
 impl Datagrams for smol::Async<std::net::UdpSocket> {
     fn poll_send(&self, cx: &mut Context<'_>, datagram: &[u8]) -> Poll<io::Result<usize>> {
         loop {

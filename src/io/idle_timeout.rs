@@ -260,6 +260,7 @@ impl<S: AsyncWrite, R: Runtime> AsyncWrite for IdleTimeout<S, R> {
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for IdleTimeout<S, R> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -279,6 +280,7 @@ impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for IdleTimeout<S
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for IdleTimeout<S, R> {
     fn poll_write(
         self: Pin<&mut Self>,

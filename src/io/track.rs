@@ -192,6 +192,7 @@ impl<S: AsyncWrite, R: Runtime> AsyncWrite for Tracked<S, R> {
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for Tracked<S, R> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -210,6 +211,7 @@ impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for Tracked<S, R>
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for Tracked<S, R> {
     fn poll_write(
         self: Pin<&mut Self>,

@@ -5,8 +5,8 @@
 //! The interval has to be shorter than whatever forgets an idle connection on the way. RFC 4787
 //! asks NATs to keep UDP mappings for two minutes and sees many that keep them for 30 s; load
 //! balancers of the large clouds close idle TCP connections after 60 s (AWS) or 4 min (Azure);
-//! Nginx and HAProxy are set to 60 s and less. Python's `websockets` pings every 20 s for the same
-//! reason, Socket.IO every 25 s.
+//! Nginx is set to 60 s, and many proxies to less. Python's `websockets` pings every 20 s for the
+//! same reason, Socket.IO every 25 s.
 //!
 //! # Why 10 s for an answer, and two of them?
 //!

@@ -41,33 +41,54 @@
 //! deadline is overdue afterwards, and the peer is asked when its interval ends. Whoever hears of a
 //! resume asks at once with [`probe_now`](crate::Handle::probe_now).
 //!
-//! # A slow server under an idle timeout
+//! # A slow answer under an idle timeout
 //!
-//! [`IdleTimeout`](crate::io::IdleTimeout) and [`track`](crate::io::track) see bytes and nothing
-//! else: a handler that thinks for longer than the period is idle to them, and the connection is
-//! closed on it. Make the period longer than the longest handler, or track the connection and
-//! decide with what you know. Nor do they stop a client that sends a byte now and then: that is the
-//! job of the HTTP library's own header timeout.
+//! [`IdleTimeout`](crate::io::IdleTimeout) sees bytes and nothing else, so a handler that thinks
+//! for longer than the period is idle to it: see [`http_servers`](super::http_servers).
+//!
+//! # An hour of work
+//!
+//! A handler that takes an hour, in a task beside the driven stream: the peer is asked and heard.
 //!
 //! ```
 //! # #[cfg(feature = "test-util")] {
 //! use std::time::Duration;
-//! use futures::AsyncReadExt;
-//! use futures::io::AsyncWriteExt;
-//! use liveness::io::IdleTimeout;
-//! use liveness::test_util::{LinkConfig, World, bytes};
+//! use futures::{SinkExt, StreamExt};
+//! use liveness::test_util::{LinkConfig, World, messages};
+//! use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
 //!
-//! let second = Duration::from_secs(1);
+//! # struct Numbers;
+//! # impl Protocol for Numbers {
+//! #     type Message = u32;
+//! #     fn ping(&mut self, _: Seq) -> u32 { 0 }
+//! #     fn classify(&mut self, number: u32) -> Inbound<u32> {
+//! #         match number {
+//! #             0 => Inbound::Ping { reply: Some(1) },
+//! #             1 => Inbound::Pong(Answers::Oldest),
+//! #             data => Inbound::Data(data),
+//! #         }
+//! #     }
+//! # }
 //! let mut world = World::new();
 //! let sim = world.sim.clone();
-//! let (near, mut client, _link) = bytes(&sim, LinkConfig::new());
-//! let mut server = IdleTimeout::new(near, 2 * second, sim.clone());
-//! world.run(async {
-//!     client.write_all(b"a question").await.unwrap();
-//!     server.read_exact(&mut [0; 10]).await.unwrap();
-//!     // The server reads for the next request while its handler thinks.
-//!     let error = server.read(&mut [0]).await.unwrap_err();
-//!     assert_eq!(error.to_string(), "no byte read or written for 2s");
+//! let (near, far, _link) = messages(&sim, LinkConfig::new());
+//! let config = KeepaliveConfig::within(Duration::from_secs(10));
+//! let server = PingPong::new(near, Numbers, config, sim.clone())?;
+//! let mut client = PingPong::new(far, Numbers, config, sim.clone())?;
+//!
+//! let (sender, mut receiver, driving) = server.drive(16);
+//! world.spawn(driving);
+//! world.spawn(async move {
+//!     while let Some(Ok(question)) = receiver.next().await {
+//!         sim.sleep(Duration::from_secs(3600)).await;
+//!         sender.send(question + 1).await.unwrap();
+//!     }
 //! });
+//! let answer = world.run(async {
+//!     client.send(41).await.unwrap();
+//!     client.next().await
+//! });
+//! assert!(matches!(answer, Some(Ok(42))));
 //! # }
+//! # Ok::<(), liveness::ConfigError>(())
 //! ```

@@ -118,9 +118,9 @@ impl<M> Outbox<M> {
         (self.granted, self.reserved) = (granted, granted);
     }
 
-    /// The user hands over a message and has [no place](Self::take_place) for it. It comes back if it
-    /// is for the transport now, with one that has to go before it if the user did not wait to be
-    /// [granted](Self::grant) a place.
+    /// The user hands over a message and has [no place](Self::take_place) for it. It comes back if
+    /// it is for the transport now, with one that has to go before it if the user did not wait to
+    /// be [granted](Self::grant) a place.
     pub(super) fn hand_over(&mut self, message: M) -> [Option<M>; 2] {
         if std::mem::take(&mut self.granted) {
             self.waiting().displaced = Some(message);
@@ -140,8 +140,8 @@ impl<M> Outbox<M> {
         self.waiting.is_none() && self.leaving.is_none()
     }
 
-    /// The user hands over a message: whether it has the place that was [granted](Self::grant) and is
-    /// for the transport now.
+    /// The user hands over a message: whether it has the place that was [granted](Self::grant) and
+    /// is for the transport now.
     #[inline]
     pub(super) const fn take_place(&mut self) -> bool {
         let reserved = self.reserved;

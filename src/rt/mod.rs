@@ -19,8 +19,10 @@ use std::time::Instant;
 pub use alarm::Alarm;
 pub(crate) use alarm::Bell;
 #[cfg(feature = "smol")]
+#[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
 pub use smol::{Smol, SmolTimer};
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub use tokio::{Tokio, TokioTimer};
 
 /// A clock and the timers that go by it.

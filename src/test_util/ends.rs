@@ -211,6 +211,7 @@ impl AsyncWrite for ByteEnd {
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl tokio::io::AsyncRead for ByteEnd {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -223,6 +224,7 @@ impl tokio::io::AsyncRead for ByteEnd {
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl tokio::io::AsyncWrite for ByteEnd {
     fn poll_write(
         self: Pin<&mut Self>,

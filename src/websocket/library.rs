@@ -127,6 +127,7 @@ impl Library for Tungstenite {
 pub struct Axum;
 
 #[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl Library for Axum {
     type Message = axum::extract::ws::Message;
 

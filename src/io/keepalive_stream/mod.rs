@@ -280,6 +280,7 @@ impl<S: AsyncWrite, W: Wire, R: Runtime> AsyncWrite for KeepaliveStream<S, W, R>
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<S, W, R> tokio::io::AsyncRead for KeepaliveStream<S, W, R>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite,
@@ -298,6 +299,7 @@ where
 }
 
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 impl<S, W, R> tokio::io::AsyncWrite for KeepaliveStream<S, W, R>
 where
     S: tokio::io::AsyncWrite,
