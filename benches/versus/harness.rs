@@ -155,6 +155,17 @@ impl Contest {
         self
     }
 
+    /// What does the operation of one variant the given number of times, set up; `None` for one
+    /// that is counted.
+    #[allow(dead_code, reason = "`instructions` counts what `versus` times")]
+    pub(crate) fn operation(&self, name: &str) -> Option<Box<dyn FnMut(u64)>> {
+        let variant = self.variants.iter().find(|variant| variant.name == name)?;
+        match (variant.set_up)() {
+            Measure::Time(operation) => Some(operation),
+            Measure::Count(_) => None,
+        }
+    }
+
     pub(crate) fn run(self, effort: Effort) -> Vec<Row> {
         let names: Vec<String> = self.variants.iter().map(|v| self.row_name(v)).collect();
         let bars: Vec<Option<Bar>> = self.variants.iter().map(|v| v.bar).collect();

@@ -73,6 +73,8 @@ pub(crate) struct Driver<D, N, R: Runtime> {
     looking: bool,
     /// Something came in since the last report.
     arrived: bool,
+    /// The timer is set early enough and nothing is due, as of the last change to any of that.
+    asleep: bool,
 }
 
 impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
@@ -91,6 +93,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
             due: true,
             looking: false,
             arrived: false,
+            asleep: false,
         };
         driver.rearm();
         driver
@@ -103,6 +106,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
     /// Sees to it that the bell wakes the task behind `waker`.
     pub(crate) fn listen(&mut self, waker: &Waker) {
         self.alarm.listen(waker);
+        self.rest();
     }
 
     /// Reads the clock, and dates what was waiting for it.
@@ -133,17 +137,19 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
     /// stream that has to wait.
     #[inline]
     pub(crate) fn is_asleep(&self) -> bool {
-        !self.due
-            && !self.looking
-            && match self.wake_at {
-                Some(wake_at) => self.alarm.is_set_for(wake_at),
-                None => !self.alarm.has_rung(),
-            }
+        self.asleep && !self.alarm.has_rung()
+    }
+
+    /// Works out what [`is_asleep`](Self::is_asleep) reads, wherever it may have changed.
+    fn rest(&mut self) {
+        let set = self.wake_at.is_none_or(|at| self.alarm.covers(at));
+        self.asleep = set && !self.due && !self.looking;
     }
 
     /// The deadlines may have moved.
     pub(crate) fn rearm(&mut self) {
         self.wake_at = earlier(self.machine.poll_timeout(), self.notes.next_tick());
+        self.rest();
     }
 
     /// Sets the timer to the nearest deadline, from outside of the tasks that wait for it.
@@ -153,6 +159,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
             self.due = true;
             cx.waker().wake_by_ref();
         }
+        self.rest();
     }
 
     /// Whether there is a nearer deadline than the timer is set to, so that the reading side has to
@@ -161,6 +168,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
         self.rearm();
         let nearer = self.wake_at.is_some_and(|at| !self.alarm.covers(at));
         self.due |= nearer;
+        self.rest();
         nearer
     }
 
@@ -171,6 +179,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
 
     pub(crate) fn disarm(&mut self) {
         self.alarm.disarm();
+        self.rest();
     }
 
     /// Ready with the next thing to do once it is due; `cx` wakes whoever has to come again.
@@ -186,6 +195,7 @@ impl<D: Machine, N: Dates<Dated = D::Dated>, R: Runtime> Driver<D, N, R> {
             let deadline = earlier(self.machine.poll_timeout(), self.notes.next_tick());
             let Poll::Ready(now) = self.alarm.poll_at(deadline, cx) else {
                 self.wake_at = deadline;
+                self.rest();
                 return Poll::Pending;
             };
             self.settle(now);

@@ -191,6 +191,12 @@ impl<R: Runtime, X> Pinger<R, X> {
         self.closing
     }
 
+    /// Whether the transport has taken what it was offered, and nothing is over.
+    #[inline]
+    pub(crate) const fn is_flowing(&self) -> bool {
+        self.end.is_open() && self.blocked.is_none()
+    }
+
     /// What was offered to the transport and not taken.
     pub(crate) const fn blocked(&self) -> Option<Offer> {
         self.blocked
@@ -217,9 +223,14 @@ impl<R: Runtime, X> Pinger<R, X> {
     pub(crate) fn on_data(&mut self) {
         self.driver.on_arrival();
         if let Some(now) = self.driver.note_received() {
-            self.driver.machine.on_receive(now);
-            self.driver.rearm();
+            self.on_data_dated(now);
         }
+    }
+
+    #[cold]
+    fn on_data_dated(&mut self, now: Instant) {
+        self.driver.machine.on_receive(now);
+        self.driver.rearm();
     }
 
     /// A ping came in.
@@ -281,10 +292,15 @@ impl<R: Runtime, X> Pinger<R, X> {
     #[inline]
     pub(crate) fn on_sent(&mut self, half: Half) {
         if let Some(now) = self.driver.note_sent() {
-            self.driver.machine.on_send(now);
-            self.on_progress(now);
-            self.hurry(Some(half));
+            self.on_sent_dated(half, now);
         }
+    }
+
+    #[cold]
+    fn on_sent_dated(&mut self, half: Half, now: Instant) {
+        self.driver.machine.on_send(now);
+        self.on_progress(now);
+        self.hurry(Some(half));
     }
 
     /// The transport has taken the last of the ping `seq`.
@@ -327,10 +343,26 @@ impl<R: Runtime, X> Pinger<R, X> {
         cx: &Context<'_>,
         mut operation: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let mut polled = operation(&mut Context::from_waker(cx.waker()));
+        let polled = operation(&mut Context::from_waker(cx.waker()));
         if polled.is_pending() {
-            polled = self.tasks.poll_for_room(half, cx, operation);
+            return self.poll_refused(half, offer, cx, operation);
         }
+        if self.blocked.is_some() {
+            self.on_offered(half, offer, false);
+        }
+        polled
+    }
+
+    /// Runs an operation of the transport's sending side once more that was refused, with a waker
+    /// that wakes both halves.
+    pub(crate) fn poll_refused<T>(
+        &mut self,
+        half: Half,
+        offer: Offer,
+        cx: &Context<'_>,
+        operation: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let polled = self.tasks.poll_for_room(half, cx, operation);
         if polled.is_pending() || self.blocked.is_some() {
             self.on_offered(half, offer, polled.is_pending());
         }

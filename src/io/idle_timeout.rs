@@ -268,10 +268,10 @@ impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for IdleTimeout<S
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
-        let before = buf.filled().len();
+        let before = buf.remaining();
         let read = |cx: &mut Context<'_>| {
             let result = this.io.poll_read(cx, buf);
-            result.map_ok(|()| buf.filled().len().saturating_sub(before))
+            result.map_ok(|()| before.saturating_sub(buf.remaining()))
         };
         this.guard
             .poll(Operation::Read, cx, |bytes| *bytes, read)

@@ -200,11 +200,11 @@ impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for Tracked<S, R>
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let this = self.project();
-        let before = buf.filled().len();
+        let before = buf.remaining();
         let result = this.io.poll_read(cx, buf);
         // Counted even beside an error: the bytes are in the buffer.
         this.notes
-            .note(Direction::Read, buf.filled().len().saturating_sub(before));
+            .note(Direction::Read, before.saturating_sub(buf.remaining()));
         this.notes.note_waiting(result.is_pending());
         result
     }

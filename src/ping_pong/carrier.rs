@@ -129,11 +129,30 @@ where
         ready!(pinger.poll_write(half, Offer::Flush, cx, |cx| {
             transport.as_mut().poll_flush(cx)
         }))?;
+        self.on_flushed(pinger, half);
+        Poll::Ready(Ok(()))
+    }
+
+    /// The same after the transport has refused it once, and nothing of ours is queued.
+    pub(super) fn poll_flush_refused<R: Runtime>(
+        &mut self,
+        pinger: &mut Pinger<R, Flooded>,
+        half: Half,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), E>> {
+        let transport = &mut self.transport;
+        ready!(pinger.poll_refused(half, Offer::Flush, cx, |cx| {
+            transport.as_mut().poll_flush(cx)
+        }))?;
+        self.on_flushed(pinger, half);
+        Poll::Ready(Ok(()))
+    }
+
+    fn on_flushed<R: Runtime>(&mut self, pinger: &mut Pinger<R, Flooded>, half: Half) {
         match self.outbox.on_flushed() {
             (false, _) => {}
             (true, None) => pinger.on_sent(half),
             (true, Some(seq)) => pinger.on_ping_flushed(half, seq),
         }
-        Poll::Ready(Ok(()))
     }
 }

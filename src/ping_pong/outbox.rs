@@ -118,21 +118,11 @@ impl<M> Outbox<M> {
         (self.granted, self.reserved) = (granted, granted);
     }
 
-    /// The user hands over a message. It comes back if it is for the transport now, with one that
-    /// has to go before it if the user did not wait to be [granted](Self::grant) a place.
-    #[inline]
+    /// The user hands over a message and has [no place](Self::take_place) for it. It comes back if
+    /// it is for the transport now, with one that has to go before it if the user did not wait to
+    /// be [granted](Self::grant) a place.
     pub(super) fn hand_over(&mut self, message: M) -> [Option<M>; 2] {
-        let granted = std::mem::take(&mut self.granted);
-        if std::mem::take(&mut self.reserved) {
-            self.unflushed = true;
-            return [None, Some(message)];
-        }
-        self.hand_over_late(message, granted)
-    }
-
-    #[cold]
-    fn hand_over_late(&mut self, message: M, granted: bool) -> [Option<M>; 2] {
-        if granted {
+        if std::mem::take(&mut self.granted) {
             self.waiting().displaced = Some(message);
             return [None, None];
         }
@@ -142,6 +132,31 @@ impl<M> Outbox<M> {
             .as_mut()
             .and_then(|waiting| waiting.displaced.take());
         [before, Some(message)]
+    }
+
+    /// Whether nothing of ours is on its way: the user's operations go straight to the transport.
+    #[inline]
+    pub(super) const fn is_direct(&self) -> bool {
+        self.waiting.is_none() && self.leaving.is_none()
+    }
+
+    /// The user hands over a message: whether it has the place that was [granted](Self::grant) and
+    /// is for the transport now.
+    #[inline]
+    pub(super) const fn take_place(&mut self) -> bool {
+        let reserved = self.reserved;
+        if reserved {
+            (self.granted, self.reserved) = (false, false);
+            self.unflushed = true;
+        }
+        reserved
+    }
+
+    /// All is flushed while nothing of ours was on its way: whether anything was.
+    #[inline]
+    pub(super) const fn on_flushed_directly(&mut self) -> bool {
+        self.owes_flush = false;
+        std::mem::replace(&mut self.unflushed, false)
     }
 
     /// All is flushed: whether anything was, and the ping among it.

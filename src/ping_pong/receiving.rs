@@ -72,10 +72,7 @@ where
     /// Whether reading is all there is to do: nothing is over, due, blocked or to be sent.
     #[inline]
     fn is_calm(&self) -> bool {
-        self.pinger.end.is_open()
-            && self.outbox.is_idle()
-            && self.pinger.blocked().is_none()
-            && !self.pinger.is_due()
+        self.pinger.is_flowing() && self.outbox.is_idle() && !self.pinger.is_due()
     }
 
     /// Takes in a message; `None` if it was a heartbeat.

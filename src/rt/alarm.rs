@@ -111,12 +111,6 @@ impl<R: Runtime> Alarm<R> {
         self.bell.rung.load(Ordering::Acquire)
     }
 
-    /// Whether a poll with the waker of the last one would wait for `deadline` and change nothing.
-    #[inline]
-    pub(crate) fn is_set_for(&self, deadline: Instant) -> bool {
-        !self.has_rung() && self.covers(deadline)
-    }
-
     /// The bell itself, to be rung from elsewhere: the task is woken and its next poll asks the
     /// clock again.
     pub(crate) fn bell(&self) -> Arc<Bell> {
