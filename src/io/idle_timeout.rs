@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures::io::{AsyncRead, AsyncWrite};
 use pin_project::pin_project;
 
+use super::forward::{Around, Operation, counted, forward};
 use crate::driver::{BothTasks, Dating, Driver, EitherWay, Half, Quiet, Seen};
 use crate::idle::IdleConfig;
 use crate::rt::Runtime;
@@ -96,50 +97,15 @@ impl<S, R: Runtime> IdleTimeout<S, R> {
     }
 }
 
-/// What an operation does to the connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Operation {
-    Read,
-    Write,
-    Close,
-}
-
-impl Operation {
-    const fn half(self) -> Half {
-        match self {
-            Self::Read => Half::Read,
-            Self::Write | Self::Close => Half::Write,
-        }
+/// The half that an operation belongs to.
+const fn half_of(operation: Operation) -> Half {
+    match operation {
+        Operation::Read => Half::Read,
+        Operation::Write | Operation::Flush | Operation::Close => Half::Write,
     }
 }
 
 impl<R: Runtime> Guard<R> {
-    /// Runs one operation of the socket: it goes first, and the time is looked at only if it waits.
-    /// `moved` says how many bytes a finished one has moved.
-    #[inline]
-    fn poll<T>(
-        &mut self,
-        kind: Operation,
-        cx: &mut Context<'_>,
-        moved: impl FnOnce(&T) -> usize,
-        operation: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if let (Some(idle_for), Operation::Write) = (self.idle_for, kind) {
-            return Poll::Ready(Err(timed_out(idle_for)));
-        }
-        match operation(cx) {
-            Poll::Ready(result) => {
-                if result.as_ref().is_ok_and(|done| moved(done) > 0) {
-                    self.note();
-                }
-                Poll::Ready(result)
-            }
-            Poll::Pending => self
-                .poll_idle(kind, cx)
-                .map(|idle_for| Err(timed_out(idle_for))),
-        }
-    }
-
     #[inline]
     fn note(&mut self) {
         if let Some(now) = self.driver.note_moved() {
@@ -159,7 +125,7 @@ impl<R: Runtime> Guard<R> {
     /// Nothing moved in this operation: ready once it has been so for too long.
     #[inline]
     fn poll_idle(&mut self, kind: Operation, cx: &mut Context<'_>) -> Poll<Duration> {
-        if self.driver.is_asleep() && self.tasks.knows(kind.half(), cx.waker()) {
+        if self.driver.is_asleep() && self.tasks.knows(half_of(kind), cx.waker()) {
             return Poll::Pending;
         }
         self.poll_judge(kind, cx)
@@ -170,7 +136,7 @@ impl<R: Runtime> Guard<R> {
         if let Some(idle_for) = self.idle_for {
             return Poll::Ready(idle_for);
         }
-        let (half, driver) = (kind.half(), &mut self.driver);
+        let (half, driver) = (half_of(kind), &mut self.driver);
         let event = ready!(
             self.tasks
                 .poll(half, cx, |cx| { driver.poll_due(Seen::Drained, cx) })
@@ -187,142 +153,33 @@ fn timed_out(idle_for: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
-impl<S: AsyncRead, R: Runtime> AsyncRead for IdleTimeout<S, R> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        this.guard.poll(
-            Operation::Read,
-            cx,
-            |bytes| *bytes,
-            |cx| this.io.poll_read(cx, buf),
-        )
-    }
+/// The operation goes first, and the time is looked at only if it waits.
+impl<S, R: Runtime> Around for IdleTimeout<S, R> {
+    type Socket = S;
 
-    fn poll_read_vectored(
+    #[inline]
+    fn around<T>(
         self: Pin<&mut Self>,
+        operation: Operation,
         cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
+        run: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> (Poll<io::Result<T>>, usize),
+    ) -> Poll<io::Result<T>> {
         let this = self.project();
-        this.guard.poll(
-            Operation::Read,
-            cx,
-            |bytes| *bytes,
-            |cx| this.io.poll_read_vectored(cx, bufs),
-        )
+        if let (Some(idle_for), Operation::Write | Operation::Flush) =
+            (this.guard.idle_for, operation)
+        {
+            return Poll::Ready(Err(timed_out(idle_for)));
+        }
+        let (result, moved) = run(this.io, cx);
+        if result.is_pending() {
+            let idle = this.guard.poll_idle(operation, cx);
+            return idle.map(|idle_for| Err(timed_out(idle_for)));
+        }
+        if moved > 0 {
+            this.guard.note();
+        }
+        result
     }
 }
 
-impl<S: AsyncWrite, R: Runtime> AsyncWrite for IdleTimeout<S, R> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        this.guard.poll(
-            Operation::Write,
-            cx,
-            |bytes| *bytes,
-            |cx| this.io.poll_write(cx, buf),
-        )
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        this.guard.poll(
-            Operation::Write,
-            cx,
-            |bytes| *bytes,
-            |cx| this.io.poll_write_vectored(cx, bufs),
-        )
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.project();
-        this.guard
-            .poll(Operation::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.project();
-        this.guard
-            .poll(Operation::Close, cx, |()| 0, |cx| this.io.poll_close(cx))
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for IdleTimeout<S, R> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.project();
-        let before = buf.remaining();
-        let read = |cx: &mut Context<'_>| {
-            let result = this.io.poll_read(cx, buf);
-            result.map_ok(|()| before.saturating_sub(buf.remaining()))
-        };
-        this.guard
-            .poll(Operation::Read, cx, |bytes| *bytes, read)
-            .map_ok(|_| ())
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for IdleTimeout<S, R> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        this.guard.poll(
-            Operation::Write,
-            cx,
-            |bytes| *bytes,
-            |cx| this.io.poll_write(cx, buf),
-        )
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        this.guard.poll(
-            Operation::Write,
-            cx,
-            |bytes| *bytes,
-            |cx| this.io.poll_write_vectored(cx, bufs),
-        )
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.project();
-        this.guard
-            .poll(Operation::Write, cx, |()| 0, |cx| this.io.poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.project();
-        this.guard
-            .poll(Operation::Close, cx, |()| 0, |cx| this.io.poll_shutdown(cx))
-    }
-}
+forward!(IdleTimeout);

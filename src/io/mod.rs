@@ -12,6 +12,7 @@
 //! messages.
 
 mod adapt;
+mod forward;
 mod framing;
 mod idle_timeout;
 mod keepalive_stream;

@@ -1,6 +1,6 @@
 //! [`track`]: idle events of a socket that somebody else goes on using.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 use futures::stream::FusedStream;
 use pin_project::pin_project;
 
+use super::forward::{Around, Operation, counted, forward};
 use crate::driver::{Activity, Direction, Driver, Notes, Quiet, Seen, Watched, record};
 use crate::idle::{IdleConfig, IdleEvent};
 use crate::rt::{Alarm, Runtime};
@@ -119,134 +120,32 @@ impl<S, R: Runtime> Tracked<S, R> {
     }
 }
 
-/// Counts the bytes of a finished operation, and notes a read that waits.
-#[inline]
-fn noted<R: Runtime>(
-    notes: &Notes<R>,
-    direction: Direction,
-    result: Poll<std::io::Result<usize>>,
-) -> Poll<std::io::Result<usize>> {
-    if let Poll::Ready(Ok(bytes)) = &result {
-        notes.note(direction, *bytes);
-    }
-    if matches!(direction, Direction::Read) {
-        notes.note_waiting(result.is_pending());
-    }
-    result
-}
+/// The operation goes first; its bytes are counted, and a read that waits is noted.
+impl<S, R: Runtime> Around for Tracked<S, R> {
+    type Socket = S;
 
-impl<S: AsyncRead, R: Runtime> AsyncRead for Tracked<S, R> {
-    fn poll_read(
+    #[inline]
+    fn around<T>(
         self: Pin<&mut Self>,
+        operation: Operation,
         cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<std::io::Result<usize>> {
+        run: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> (Poll<io::Result<T>>, usize),
+    ) -> Poll<io::Result<T>> {
         let this = self.project();
-        noted(this.notes, Direction::Read, this.io.poll_read(cx, buf))
-    }
-
-    fn poll_read_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        let this = self.project();
-        noted(
-            this.notes,
-            Direction::Read,
-            this.io.poll_read_vectored(cx, bufs),
-        )
-    }
-}
-
-impl<S: AsyncWrite, R: Runtime> AsyncWrite for Tracked<S, R> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        let this = self.project();
-        noted(this.notes, Direction::Written, this.io.poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        let this = self.project();
-        noted(
-            this.notes,
-            Direction::Written,
-            this.io.poll_write_vectored(cx, bufs),
-        )
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.project().io.poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.project().io.poll_close(cx)
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-impl<S: tokio::io::AsyncRead, R: Runtime> tokio::io::AsyncRead for Tracked<S, R> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let this = self.project();
-        let before = buf.remaining();
-        let result = this.io.poll_read(cx, buf);
-        // Counted even beside an error: the bytes are in the buffer.
-        this.notes
-            .note(Direction::Read, before.saturating_sub(buf.remaining()));
-        this.notes.note_waiting(result.is_pending());
+        let (result, moved) = run(this.io, cx);
+        match operation {
+            Operation::Read => {
+                this.notes.note(Direction::Read, moved);
+                this.notes.note_waiting(result.is_pending());
+            }
+            Operation::Write => this.notes.note(Direction::Written, moved),
+            Operation::Flush | Operation::Close => {}
+        }
         result
     }
 }
 
-#[cfg(feature = "tokio")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-impl<S: tokio::io::AsyncWrite, R: Runtime> tokio::io::AsyncWrite for Tracked<S, R> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        let this = self.project();
-        noted(this.notes, Direction::Written, this.io.poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        let this = self.project();
-        noted(
-            this.notes,
-            Direction::Written,
-            this.io.poll_write_vectored(cx, bufs),
-        )
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.project().io.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.project().io.poll_shutdown(cx)
-    }
-}
+forward!(Tracked);
 
 /// The idle events of a [`Tracked`] socket; made by [`track`].
 ///
