@@ -171,7 +171,7 @@ async fn a_stopped_process_is_found_and_hears_why_when_it_goes_on() {
     assert!(flushed);
     let closed = peer.says("CLOSED").await;
     assert!(
-        closed.starts_with("1011 no reply to 1 ping within 1s"),
+        closed.starts_with("1011 no reply to 2 pings within 1s each"),
         "{closed}"
     );
 }
@@ -216,7 +216,7 @@ async fn a_peer_that_answers_no_ping_is_dead_and_hears_why() {
     assert!(farewell(ws, &dead, Duration::from_secs(1), &Tokio).await);
     let closed = peer.says("CLOSED").await;
     assert!(
-        closed.starts_with("1011 no reply to 1 ping within 1s"),
+        closed.starts_with("1011 no reply to 2 pings within 1s each"),
         "{closed}"
     );
 }
