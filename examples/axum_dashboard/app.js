@@ -275,9 +275,9 @@ const open = () => {
 
 document.getElementById("open").onclick = open;
 document.getElementById("block").onclick = () => {
-  log("script blocked for 6 s");
+  log("script blocked for 10 s");
   setTimeout(() => {
-    const until = performance.now() + 6000;
+    const until = performance.now() + 10000;
     while (performance.now() < until);
     log("script runs again");
   }, 50);
