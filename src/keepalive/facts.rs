@@ -400,7 +400,7 @@ impl Facts {
         self.standing = Standing::Over(verdict);
     }
 
-    /// One clean window: what is not shown until `now` is not held against the peer.
+    /// Restarts the silence, and the write stall if there is one, at `now`.
     pub(super) fn judge_from(&mut self, now: Nanos) {
         self.life.restart(now);
         if self.stall.since().is_ever() {
@@ -408,7 +408,7 @@ impl Facts {
         }
     }
 
-    /// What is not heard until `now` is not held against the peer.
+    /// Restarts the silence at `now`; the write stall goes on.
     pub(super) const fn judge_life_from(&mut self, now: Nanos) {
         self.life.restart(now);
     }
