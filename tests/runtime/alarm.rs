@@ -264,7 +264,7 @@ async fn a_task_without_budget_sees_its_deadline() {
 
     let due = Tokio.now() + SECOND;
     let mut alarm = Alarm::new(Tokio);
-    let mut elapsed = Box::pin(tokio::time::sleep(SECOND));
+    let mut elapsed = Box::pin(tokio::time::sleep(SECOND)); // of the paused clock
     poll_fn(|cx| {
         assert!(alarm.poll_at(Some(due), cx).is_pending());
         Poll::Ready(())

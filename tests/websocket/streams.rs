@@ -51,13 +51,18 @@ async fn until_dead(ws: &mut Kept<DuplexStream>) -> Dead {
     }
 }
 
+/// One ping after five silent seconds, two for the answer.
+fn asks_after_5_s() -> KeepaliveConfig {
+    KeepaliveConfig::new()
+        .max_unanswered(1)
+        .interval(5 * S)
+        .reply_timeout(2 * S)
+}
+
 #[test]
 fn a_link_that_swallows_everything_is_found_within_the_bound() {
     simulate(async |sim| {
-        let config = KeepaliveConfig::new()
-            .max_unanswered(1)
-            .interval(5 * S)
-            .reply_timeout(2 * S);
+        let config = asks_after_5_s();
         let (mut client, mut server) = pair(&sim, config).await;
         for n in 0..50 {
             server.send(Message::text(n.to_string())).await.unwrap();
@@ -95,11 +100,7 @@ fn a_peer_that_reads_answers_and_lives() {
     let mut world = World::new();
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
-        let config = KeepaliveConfig::new()
-            .max_unanswered(1)
-            .interval(5 * S)
-            .reply_timeout(2 * S)
-            .proof(Proof::PongOnly);
+        let config = asks_after_5_s().proof(Proof::PongOnly);
         let (mut client, mut server) = pair(&sim, config).await;
         let peer =
             tasks.task(async move { while server.next().await.is_some_and(|m| m.is_ok()) {} });
@@ -160,10 +161,7 @@ fn a_stall_is_told_to_both_halves() {
 #[test]
 fn closing_does_not_hang_on_a_dead_link() {
     simulate(async |sim| {
-        let config = KeepaliveConfig::new()
-            .max_unanswered(1)
-            .interval(5 * S)
-            .reply_timeout(2 * S);
+        let config = asks_after_5_s();
         let (mut client, server) = pair(&sim, config).await;
         client.close(None).await.unwrap();
         let start = sim.elapsed();
@@ -182,10 +180,7 @@ fn a_large_message_that_takes_long_is_no_silence() {
     let mut world = World::new();
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
-        let config = KeepaliveConfig::new()
-            .max_unanswered(1)
-            .interval(5 * S)
-            .reply_timeout(2 * S);
+        let config = asks_after_5_s();
         let (here, mut there) = duplex(64 * 1024);
         let stream = KeepaliveStream::new(
             here,
@@ -223,10 +218,7 @@ fn a_peer_that_talks_and_answers_wrongly_is_dead_where_only_pongs_count() {
     let mut world = World::new();
     let (sim, tasks) = (world.sim.clone(), world.spawner());
     world.run(async {
-        let config = KeepaliveConfig::new()
-            .max_unanswered(1)
-            .interval(5 * S)
-            .reply_timeout(2 * S);
+        let config = asks_after_5_s();
         let config = config.ping_when(PingWhen::Always).proof(Proof::PongOnly);
         let (mut client, server) = pair(&sim, config).await;
         let (mut sink, mut stream): (SplitSink<_, _>, SplitStream<_>) = server.split();
