@@ -64,6 +64,31 @@ pub fn transitions<T, R: Rule, Rt: Runtime>(
 }
 
 /// The stream of [`transitions`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use futures::StreamExt;
+/// use liveness::Monitor;
+/// use liveness::detector::FixedTimeout;
+/// use liveness::fleet::transitions;
+/// # use liveness::rt::Runtime;
+///
+/// # liveness::test_util::simulate(async |sim| {
+/// # let (start, second) = (sim.now(), Duration::from_secs(1));
+/// let mut monitor = Monitor::new(FixedTimeout::new(30 * second), start);
+/// let (pump, valve) = (monitor.insert("pump", start), monitor.insert("valve", start));
+/// let mut fallen = transitions(monitor, sim);
+///
+/// // The valve signs off between two polls, so only the pump falls.
+/// fallen.monitor_mut().remove(valve)?;
+/// assert_eq!(fallen.next().await.unwrap().key, pump);
+/// assert_eq!(fallen.monitor().counts().dead, 1);
+///
+/// // The monitor outlives the stream, with all it knows.
+/// assert_eq!(fallen.into_monitor().remove(pump)?, "pump");
+/// # Ok::<(), liveness::monitor::StaleKey>(())
+/// # }).unwrap();
+/// ```
 pub struct Transitions<T, R: Rule, Rt: Runtime> {
     monitor: Monitor<T, R>,
     alarm: Alarm<Rt>,

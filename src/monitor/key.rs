@@ -10,6 +10,24 @@ use super::word::Word;
 ///
 /// A key is never given twice: after the peer was removed, it is a [`StaleKey`] for ever. It means
 /// nothing to another monitor.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// use liveness::Monitor;
+/// use liveness::detector::{FixedTimeout, Sample};
+///
+/// let start = Instant::now();
+/// let mut monitor = Monitor::new(FixedTimeout::new(Duration::from_secs(30)), start);
+/// let pump = monitor.insert("pump", start);
+/// monitor.remove(pump)?;
+///
+/// // The valve gets the pump's place, but not its key: a late beat of the pump's cannot hit it.
+/// let valve = monitor.insert("valve", start);
+/// assert_ne!(valve, pump);
+/// assert!(monitor.on_heartbeat(pump, Sample::new(), start).is_err());
+/// assert_eq!(monitor.remove(valve)?, "valve");
+/// # Ok::<(), liveness::monitor::StaleKey>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerKey {
     index: u32,
@@ -50,6 +68,23 @@ impl fmt::Display for PeerKey {
 }
 
 /// The peer of this key was removed, or the key is of another monitor.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// use liveness::Monitor;
+/// use liveness::detector::{FixedTimeout, Sample};
+///
+/// let start = Instant::now();
+/// let mut monitor = Monitor::new(FixedTimeout::new(Duration::from_secs(30)), start);
+/// let pump = monitor.insert("pump", start);
+/// monitor.remove(pump)?;
+///
+/// // A beat was still on its way.
+/// let stale = monitor.on_heartbeat(pump, Sample::new(), start).unwrap_err();
+/// assert_eq!(stale.key, pump);
+/// assert_eq!(stale.to_string(), format!("no peer has the key {pump} any more"));
+/// # Ok::<(), liveness::monitor::StaleKey>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no peer has the key {key} any more")]
 #[non_exhaustive]

@@ -104,6 +104,24 @@ pub struct Monitor<T, R: Rule> {
 }
 
 /// How many peers of a [`Monitor`] have which status.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// use liveness::Monitor;
+/// use liveness::detector::FixedTimeout;
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let rule = FixedTimeout::new(30 * second).suspect_after(15 * second);
+/// let mut monitor = Monitor::new(rule, start).forgive_stall(false);
+/// for seconds in [0, 1, 12, 20] {
+///     monitor.insert(seconds, start + seconds * second);
+/// }
+///
+/// // None of them beats. After half a minute one is dead, two are suspect.
+/// while monitor.handle_timeout(start + 30 * second).is_some() {}
+/// let counts = monitor.counts();
+/// assert_eq!((counts.alive, counts.suspect, counts.dead), (1, 2, 1));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
@@ -131,6 +149,24 @@ impl Counts {
 }
 
 /// A peer has fallen to a lower status.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// use liveness::Monitor;
+/// use liveness::detector::{FixedTimeout, Status};
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let rule = FixedTimeout::new(30 * second).suspect_after(15 * second);
+/// let mut monitor = Monitor::new(rule, start);
+/// let pump = monitor.insert("pump", start);
+///
+/// // The call comes a second late, and learns when it fell due.
+/// let fallen = monitor.handle_timeout(start + 16 * second).unwrap();
+/// assert_eq!((fallen.key, fallen.at), (pump, start + 15 * second));
+/// assert_eq!((fallen.from, fallen.to), (Status::Alive, Status::Suspect));
+/// let fallen = monitor.handle_timeout(start + 31 * second).unwrap();
+/// assert_eq!((fallen.from, fallen.to), (Status::Suspect, Status::Dead));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transition {

@@ -107,6 +107,41 @@ where
 }
 
 /// A [`PingPong`], whole or split in its two halves: see [`farewell`]. Nothing else can be.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use futures::StreamExt;
+/// # use liveness::rt::Runtime;
+/// # use liveness::test_util::{LinkConfig, messages};
+/// use liveness::websocket::{WholeOrSplit, farewell};
+/// # use liveness::websocket::Frames;
+/// # use liveness::{Dead, Error, KeepaliveConfig, PingPong};
+/// # use tungstenite::Message;
+///
+/// /// One end for all sessions, whether they have split their stream or not.
+/// async fn end(stream: impl WholeOrSplit, dead: &Dead, rt: &impl Runtime) -> bool {
+///     farewell(stream, dead, Duration::from_secs(1), rt).await
+/// }
+///
+/// # liveness::test_util::simulate(async |sim| {
+/// # let hung = async || {
+/// #     let (ws, peer, link) = messages::<Message>(&sim, LinkConfig::new());
+/// #     let config = KeepaliveConfig::off().silence(Duration::from_secs(30));
+/// #     let mut ws = PingPong::new(ws, Frames::new(), config, sim.clone())?;
+/// #     let Some(Err(Error::Dead(dead))) = ws.next().await else { panic!("it hangs") };
+/// #     Ok::<_, liveness::ConfigError>((ws, peer, dead, link))
+/// # };
+/// # let (ws, mut peer, dead, _link) = hung().await?;
+/// // `ws` is a `PingPong` after its verdict.
+/// assert!(end(ws, &dead, &sim).await);
+/// assert!(matches!(peer.next().await, Some(Ok(Message::Close(Some(_))))));
+/// # let (ws, mut peer, dead, _link) = hung().await?;
+/// // And another one.
+/// assert!(end(ws.split(), &dead, &sim).await);
+/// assert!(matches!(peer.next().await, Some(Ok(Message::Close(Some(_))))));
+/// # Ok::<(), liveness::ConfigError>(())
+/// # }).unwrap();
+/// ```
 pub trait WholeOrSplit: sealed::Sealed {}
 
 mod sealed {

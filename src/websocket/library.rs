@@ -61,6 +61,19 @@ pub trait Library {
 }
 
 /// The content of a message, as far as heartbeats care: see [`Library::content`].
+///
+/// ```
+/// use liveness::websocket::{Content, Library, Tungstenite};
+/// # use tungstenite::Message;
+///
+/// let pong = Message::Pong("7".into());
+/// assert_eq!(Tungstenite.content(&pong), Content::Pong(b"7"));
+/// assert_eq!(Tungstenite.content(&Message::text("hello")), Content::Text("hello"));
+/// // Its payload is the library's business, and so is the answer.
+/// assert_eq!(Tungstenite.content(&Message::Ping("7".into())), Content::Ping);
+/// // No heartbeat is binary.
+/// assert_eq!(Tungstenite.content(&Message::binary("hello")), Content::Other);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
@@ -79,6 +92,18 @@ pub enum Content<'a> {
 
 /// The messages of `tungstenite` 0.30: of `tokio-tungstenite` 0.30 and of `async-tungstenite` 0.35.
 /// It is a [`Library`] with feature `tungstenite`.
+///
+/// ```
+/// use liveness::websocket::{Fixed, Text, Tungstenite};
+/// use liveness::{Inbound, Protocol, Seq};
+/// # use tungstenite::Message;
+///
+/// // The same as `Text::new`.
+/// let mut text = Text::over(Tungstenite, Fixed::new("ping", "pong"));
+/// assert_eq!(text.ping(Seq::new(7)), Message::text("ping"));
+/// let data = Message::binary("ping");
+/// assert_eq!(text.classify(data.clone()), Inbound::Data(data));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_structs,
@@ -117,6 +142,19 @@ impl Library for Tungstenite {
 }
 
 /// The messages of `axum` 0.8, in its `extract::ws`.
+///
+/// ```
+/// use axum::extract::ws::Message;
+/// use liveness::websocket::{Axum, Frames};
+/// use liveness::{Answers, Inbound, Protocol, Seq};
+///
+/// let mut frames = Frames::over(Axum);
+/// let Message::Ping(payload) = frames.ping(Seq::new(7)) else { panic!("a ping frame") };
+/// let pong = frames.classify(Message::Pong(payload));
+/// assert_eq!(pong, Inbound::Pong(Answers::Ping(Seq::new(7))));
+/// let data = Message::Text("hello".into());
+/// assert_eq!(frames.classify(data.clone()), Inbound::Data(data));
+/// ```
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -130,6 +130,20 @@ pub trait TextHeartbeat {
 }
 
 /// A heartbeat that came in as text, by its [`TextHeartbeat`].
+///
+/// ```
+/// use liveness::Answers;
+/// use liveness::websocket::{Fixed, TextBeat, TextHeartbeat};
+///
+/// // The client's half of Engine.IO: the server asks with 2.
+/// let mut beats = Fixed::engine_io();
+/// let Some(TextBeat::Ping { reply }) = beats.read("2") else { panic!("a question") };
+/// assert_eq!(reply.as_deref(), Some("3"));
+/// // It carries no number, so it answers the oldest ping.
+/// assert_eq!(beats.read("3"), Some(TextBeat::Pong(Answers::Oldest)));
+/// // A message of Engine.IO is no heartbeat.
+/// assert_eq!(beats.read("4hello"), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,

@@ -9,6 +9,26 @@ use crate::mqtt::{Connect, Limits, MqttError, Version};
 /// Version 5 has Server Keep Alive, which the client must obey. Before it there is no way to tell a
 /// client another value: its own counts, and a value that is too long is refused with return code
 /// 2, as in Mosquitto ([`MqttError::KeepAlive`]).
+///
+/// ```
+/// # use bytes::BytesMut;
+/// use liveness::mqtt::{BrokerConfig, BrokerKeepalive, Connect, KeepAlivePolicy, Version};
+///
+/// // What a client is told that asks for no keep alive at all.
+/// let told = |policy, version| {
+///     # let start = std::time::Instant::now();
+///     let config = BrokerConfig::new().keep_alive(policy);
+///     let mut watch = BrokerKeepalive::new(config, start).unwrap();
+///     let mut connect = Connect::new(version, "meter 7");
+///     connect.keep_alive = 0;
+///     # let mut bytes = BytesMut::new();
+///     connect.encode(&mut bytes)?;
+///     watch.on_receive(&bytes, start).map(|_| watch.server_keep_alive())
+/// };
+/// assert_eq!(told(KeepAlivePolicy::AsAsked, Version::V5), Ok(None));
+/// assert_eq!(told(KeepAlivePolicy::AtMost(60), Version::V5), Ok(Some(60)));
+/// assert!(told(KeepAlivePolicy::AtMost(60), Version::V3_1_1).is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(
     clippy::exhaustive_enums,
@@ -32,6 +52,25 @@ pub enum KeepAlivePolicy {
 /// packet on a slow link may take longer than 1.5 keep alives, and its sender is alive. The price
 /// of the default is a client that sends a byte now and then and never a packet. It costs the
 /// broker no more than a client that sends PINGREQ.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// use liveness::mqtt::{BrokerConfig, BrokerKeepalive, ConnAck, PartialPacket};
+///
+/// # let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// // When a client with a keep alive of 2 s expires, whose packet comes to a halt after 2 s.
+/// let expires = |policy| {
+///     let config = BrokerConfig::new().partial_packet(policy);
+///     let mut watch = BrokerKeepalive::new(config, start).unwrap();
+///     watch.on_receive(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x02\x00\x01c", start).unwrap();
+///     let _ = watch.on_connack(&ConnAck::new(0), start);
+///     watch.on_receive(b"\x30\x64\x00\x05topic", start + 2 * second).unwrap();
+///     watch.poll_timeout()
+/// };
+/// # let nanosecond = Duration::from_nanos(1);
+/// assert_eq!(expires(PartialPacket::Counts), Some(start + 5 * second + nanosecond));
+/// assert_eq!(expires(PartialPacket::Ignored), Some(start + 3 * second + nanosecond));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(
     clippy::exhaustive_enums,

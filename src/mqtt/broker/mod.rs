@@ -21,6 +21,24 @@ pub use config::{BrokerConfig, KeepAlivePolicy, PartialPacket};
 pub use expired::Expired;
 
 /// The answer of [`BrokerKeepalive::on_receive`]: the bytes read, and their meaning.
+///
+/// ```
+/// use liveness::mqtt::{BrokerConfig, BrokerKeepalive, ConnAck, PINGRESP, Packet};
+///
+/// # let now = std::time::Instant::now();
+/// let mut watch = BrokerKeepalive::new(BrokerConfig::new(), now)?;
+/// watch.on_receive(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c", now)?;
+/// assert_eq!(watch.on_connack(&ConnAck::new(0), now), 0);
+///
+/// // One read brings a PINGREQ and the start of a PUBLISH.
+/// let bytes = b"\xc0\x00\x30\x0a\x00";
+/// let from = watch.on_receive(bytes, now)?;
+/// assert_eq!((from.consumed, from.packet), (2, Some(Packet::PingReq)));
+/// assert_eq!(from.reply, Some(PINGRESP));
+/// let from = watch.on_receive(&bytes[2..], now)?;
+/// assert_eq!((from.consumed, from.packet, from.reply), (3, None, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FromClient {

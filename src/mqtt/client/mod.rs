@@ -16,6 +16,30 @@ use crate::seq::{Answers, Seq};
 pub use config::ClientConfig;
 
 /// The answer of [`ClientKeepalive::on_receive`]: the bytes read, and their meaning.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// # use liveness::KeepaliveEvent;
+/// use liveness::mqtt::{ClientConfig, ClientKeepalive, PINGREQ};
+///
+/// # let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// # let asked = start + 9 * second;
+/// let mut client = ClientKeepalive::new(ClientConfig::new(), 0, start)?;
+/// // Once the connection is accepted, both ask at the same time: this watch and the user.
+/// # client.on_send(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x0a\x00\x01c", start)?;
+/// # client.on_receive(&[0x20, 0x02, 0x00, 0x00], start)?;
+/// let Some(KeepaliveEvent::Ping(seq)) = client.handle_timeout(asked) else { panic!() };
+/// client.on_ping_sent(seq, asked);
+/// client.on_send(&PINGREQ, asked)?;
+///
+/// // Both answers come in one read.
+/// let bytes = [0xd0, 0x00, 0xd0, 0x00];
+/// let from = client.on_receive(&bytes, asked + second)?;
+/// assert_eq!((from.consumed, from.is_ours, from.rtt), (2, true, Some(second)));
+/// let from = client.on_receive(&bytes[2..], asked + second)?;
+/// assert_eq!((from.consumed, from.is_ours, from.rtt), (2, false, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FromServer {

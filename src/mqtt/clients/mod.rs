@@ -19,6 +19,29 @@ use crate::time::{Newest, later, reached};
 pub use action::{Action, Actions, Admitted};
 
 /// When the will of a connection that is taken over is published at once.
+///
+/// ```
+/// use liveness::mqtt::{Action, Clients, MqttError, TakeOverWill};
+/// # use liveness::mqtt::{Connect, Version, Will};
+///
+/// // Whether a will is published when its client comes back over a second connection.
+/// let publishes = |rule, clean_start| {
+///     # let now = std::time::Instant::now();
+///     let mut clients = Clients::new().take_over_will(rule);
+///     # let mut connect = Connect::new(Version::V5, "meter 7");
+///     # connect.session_expiry = 3600;
+///     # connect.will = Some(Will::new("meters/7", "gone"));
+///     // `connect` has a will without delay, and a session that outlives its connection.
+///     clients.on_connect("socket 1", &connect, now)?;
+///     connect.clean_start = clean_start;
+///     let mut actions = clients.on_connect("socket 2", &connect, now)?.actions;
+///     Ok::<_, MqttError>(actions.any(|action| matches!(action, Action::Publish { .. })))
+/// };
+/// assert!(publishes(TakeOverWill::ConnectionCloses, false)?);
+/// assert!(!publishes(TakeOverWill::SessionEnds, false)?);
+/// assert!(publishes(TakeOverWill::SessionEnds, true)?);
+/// # Ok::<(), MqttError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(clippy::exhaustive_enums, reason = "the rule or the habit: closed")]
 pub enum TakeOverWill {

@@ -87,6 +87,22 @@ impl Packet {
 }
 
 /// A packet that is still arriving: the answer of [`Scanner::under_way`].
+///
+/// ```
+/// use liveness::mqtt::{PacketType, Scanner};
+///
+/// let mut scanner = Scanner::from_client();
+/// scanner.scan(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c")?;
+///
+/// // Its length takes two bytes, and one of them is still missing.
+/// scanner.scan(b"\x30\xe8")?;
+/// assert_eq!(scanner.under_way().unwrap().size, None);
+/// scanner.scan(b"\x07\x00\x05topic")?;
+/// let packet = scanner.under_way().unwrap();
+/// assert_eq!(packet.packet_type, PacketType::Publish);
+/// assert_eq!((packet.received, packet.size), (10, Some(1003)));
+/// # Ok::<(), liveness::mqtt::MqttError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnderWay {

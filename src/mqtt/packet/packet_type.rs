@@ -3,6 +3,20 @@
 use std::fmt;
 
 /// The type of a control packet, with its number on the wire. Its text is the specification's name.
+///
+/// ```
+/// use liveness::mqtt::{Packet, PacketType, Scanner};
+///
+/// let mut scanner = Scanner::from_client();
+/// scanner.scan(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c")?;
+/// let subscribe = b"\x82\x06\x00\x01\x00\x01a\x00";
+/// let (_, Some(packet)) = scanner.scan(subscribe)? else { panic!("a whole packet") };
+/// assert_eq!(packet, Packet::Other(PacketType::Subscribe));
+/// // For a log, and for a table by number.
+/// assert_eq!(packet.packet_type().to_string(), "SUBSCRIBE");
+/// assert_eq!(packet.packet_type() as u8, subscribe[0] >> 4);
+/// # Ok::<(), liveness::mqtt::MqttError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(

@@ -3,6 +3,19 @@
 use std::fmt;
 
 /// A version of MQTT.
+///
+/// ```
+/// use liveness::mqtt::{Scanner, Version};
+///
+/// // A client of the year 2010.
+/// let mut scanner = Scanner::from_client();
+/// scanner.scan(b"\x10\x0f\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01c")?;
+/// let version = scanner.version().unwrap();
+/// assert_eq!(version, Version::V3_1);
+/// assert!(version < Version::V5, "it knows no reason codes");
+/// assert_eq!(version.to_string(), "MQTT 3.1");
+/// # Ok::<(), liveness::mqtt::MqttError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(
     clippy::exhaustive_enums,
