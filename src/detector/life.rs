@@ -25,6 +25,21 @@ pub struct Life {
 }
 
 /// The place of a beat among those of its peer.
+///
+/// ```
+/// use liveness::Seq;
+/// use liveness::detector::{Life, Order};
+///
+/// let (mut life, mut missing, mut late) = (Life::new(), 0, 0);
+/// for seq in [0, 1, 4, 3, 5] {
+///     match life.on_beat(1, Seq::new(seq)) {
+///         Order::Next { lost } => missing += lost,
+///         Order::Stale => late += 1,
+///         Order::First | Order::NewLife { .. } => {}
+///     }
+/// }
+/// assert_eq!((missing, late), (2, 1)); // of #2 and #3 one still came
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(
     clippy::exhaustive_enums,

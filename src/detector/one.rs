@@ -13,6 +13,20 @@ use crate::time::Nanos;
 ///
 /// Report fresh beats only: [`Life`](super::Life) tells them from late and doubled ones. A `now`
 /// older than the newest seen counts as that one.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::detector::{Detector, FailureDetector, FixedTimeout, MissedCount};
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let configured = "missed"; // in a file, say
+/// let mut detector: Box<dyn FailureDetector> = match configured {
+///     "missed" => Box::new(Detector::new(MissedCount::new(second, 3))),
+///     _ => Box::new(Detector::new(FixedTimeout::new(10 * second))),
+/// };
+/// detector.meet(start);
+/// assert_eq!(detector.dead_at(), Some(start + 4 * second)); // the fourth miss is one too many
+/// ```
 pub trait FailureDetector {
     /// The peer is met at `now`, or met anew: nothing is known of it.
     fn meet(&mut self, now: Instant);

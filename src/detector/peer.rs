@@ -10,6 +10,24 @@ use crate::seq::Seq;
 use crate::time::{Newest, reached};
 
 /// What is held about a peer.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::detector::{FixedTimeout, Peer, Status};
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let rule = FixedTimeout::new(5 * second).suspect_after(3 * second);
+/// let mut peer = Peer::new(rule, start);
+/// assert_eq!(peer.status(), Status::Alive); // it has its time to begin
+///
+/// let mut log = Vec::new();
+/// while let Some(at) = peer.poll_timeout() {
+///     let Some(status) = peer.handle_timeout(at) else { break };
+///     log.push(format!("{status} after {:?}", at - start));
+/// }
+/// assert_eq!(log, ["suspect after 3s", "dead after 5s"]);
+/// assert_eq!(peer.status(), Status::Dead);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(
     clippy::exhaustive_enums,
@@ -100,6 +118,28 @@ pub struct Peer<R: Rule> {
 }
 
 /// What one beat changed.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::detector::{FixedTimeout, Order, Peer, Status};
+/// use liveness::heartbeat::{Identity, Origin};
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// let mut peer = Peer::new(FixedTimeout::new(5 * second), start);
+/// let first = identity.heartbeat(Some(second), ());
+/// peer.on_heartbeat(&first, start);
+/// peer.handle_timeout(start + 5 * second);
+///
+/// // The network doubled it: that brings nobody back.
+/// let heard = peer.on_heartbeat(&first, start + 6 * second);
+/// assert_eq!((heard.order, peer.status()), (Order::Stale, Status::Dead));
+///
+/// let heard = peer.on_heartbeat(&identity.heartbeat(Some(second), ()), start + 8 * second);
+/// assert_eq!((heard.was, peer.status()), (Status::Dead, Status::Alive));
+/// assert_eq!((heard.silence.silent_for, heard.silence.stale), (8 * second, 1));
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Heard {
@@ -315,6 +355,24 @@ impl<R: Rule + Clone> Clone for Peer<R> {
 }
 
 /// A silence of a peer, in numbers.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::detector::{FixedTimeout, Peer};
+/// use liveness::heartbeat::{Identity, Origin};
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// let mut peer = Peer::new(FixedTimeout::new(30 * second), start);
+/// assert_eq!(peer.silence(start + second).to_string(), "silent for 1s, no beat yet");
+///
+/// peer.on_heartbeat(&identity.heartbeat(Some(2 * second), ()), start + second);
+/// let silence = peer.silence(start + 9 * second);
+/// assert_eq!(silence.to_string(), "silent for 8s, last beat #0");
+/// // It promised one every two seconds.
+/// assert_eq!(silence.interval.map(|promised| silence.silent_for >= 4 * promised), Some(true));
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Silence {

@@ -311,6 +311,21 @@ pub enum Failure<E> {
 }
 
 /// Why [`beat`] ended: as many beats in a row failed as [may](Schedule::max_failures).
+///
+/// ```
+/// use std::time::Duration;
+/// use liveness::heartbeat::{Failure, Identity, Origin, Schedule, beat, memory};
+///
+/// # liveness::test_util::simulate(async |sim| {
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// let schedule = Schedule::new(Duration::from_secs(1)).max_failures(3);
+/// let (sender, receiver) = memory::channel(8);
+/// drop(receiver); // nobody watches any more
+/// let Err(error) = beat(sender, schedule, sim.clone(), &identity, || 42_u64)?.await;
+/// assert_eq!((error.failures, error.seq.value()), (3, 2));
+/// assert_eq!(error.failure, Failure::Transport(memory::Closed));
+/// # Ok::<(), liveness::ConfigError>(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} failed, the last one {seq}: {failure}", in_a_row(*failures))]
 #[non_exhaustive]

@@ -11,6 +11,32 @@ use crate::seq::Seq;
 /// The order is fixed: [`Recovered`](Self::Recovered) or [`Alive`](Self::Alive), then
 /// [`Restarted`](Self::Restarted), then the [`Beat`](Self::Beat) that brought them. The page of
 /// [`watch`](super::watch) tells a whole story.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::StreamExt;
+/// use liveness::detector::FixedTimeout;
+/// use liveness::heartbeat::{Identity, Origin, WatchEvent, memory, watch};
+/// # use liveness::HeartbeatSender;
+///
+/// # liveness::test_util::simulate(async |sim| {
+/// let (mut sender, receiver) = memory::channel(8);
+/// let mut events = watch(receiver, FixedTimeout::new(Duration::from_secs(5)), sim);
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// sender.send(identity.heartbeat(None, 42)).await?;
+/// drop(sender); // the worker is gone
+///
+/// let mut story = Vec::new();
+/// while let Some(event) = events.next().await {
+///     story.push(match event {
+///         WatchEvent::Beat(beat) => format!("load {}", beat.payload),
+///         WatchEvent::Dead(silence) => format!("given up after {:?}", silence.silent_for),
+///         _ => continue,
+///     });
+/// }
+/// assert_eq!(story, ["load 42", "given up after 5s"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchEvent<P, E> {

@@ -69,10 +69,41 @@ pub fn channel<P>(capacity: usize) -> (Sender<P>, Receiver<P>) {
 pub struct Closed;
 
 /// The sending side; made by [`channel`].
+///
+/// ```
+/// use liveness::HeartbeatSender;
+/// use liveness::heartbeat::{Identity, Origin, memory};
+///
+/// # futures::executor::block_on(async {
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// let (mut sender, receiver) = memory::channel(1);
+/// for load in [10, 20, 30] {
+///     sender.send(identity.heartbeat(None, load)).await?; // never waits for the receiver
+/// }
+/// assert_eq!(receiver.dropped(), 2);
+/// drop(receiver);
+/// assert_eq!(sender.send(identity.heartbeat(None, 40)).await, Err(memory::Closed));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Sender<P>(Arc<Shared<P>>);
 
 /// The receiving side; made by [`channel`].
+///
+/// ```
+/// use liveness::heartbeat::{Identity, Origin, memory};
+/// use liveness::{HeartbeatReceiver, HeartbeatSender};
+///
+/// # futures::executor::block_on(async {
+/// let identity = Identity::new(Origin::new("worker-1")?, 1);
+/// let (mut sender, mut receiver) = memory::channel(1);
+/// sender.send(identity.heartbeat(None, "starting")).await?;
+/// sender.send(identity.heartbeat(None, "ready")).await?;
+/// drop(sender); // the worker ended
+/// assert_eq!(receiver.recv().await?.payload, "ready");
+/// assert_eq!(receiver.recv().await, Err(memory::Closed));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Receiver<P>(Arc<Shared<P>>);
 

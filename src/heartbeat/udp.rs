@@ -186,6 +186,26 @@ pub struct UdpSender<D, P> {
 /// that gives one error after the other, and nothing else, has failed. `recv` is cancel safe.
 ///
 /// The page of [`UdpSender`] shows the two together.
+///
+/// ```
+/// use liveness::heartbeat::udp::{UdpReceiver, UdpSender};
+/// use liveness::heartbeat::{Identity, Origin};
+/// use liveness::{HeartbeatReceiver, HeartbeatSender};
+/// use tokio::net::UdpSocket;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let here = UdpSocket::bind("127.0.0.1:0").await?;
+/// let there = UdpSocket::bind("127.0.0.1:0").await?;
+/// here.connect(there.local_addr()?).await?;
+/// here.send(b"GET / HTTP/1.1").await?; // somebody took the wrong port
+/// let beat = Identity::new(Origin::new("worker-1")?, 1).heartbeat(None, 42_u64);
+/// UdpSender::new(here).send(beat.clone()).await?;
+///
+/// let mut receiver = UdpReceiver::new(there);
+/// assert_eq!(receiver.recv().await?, beat);
+/// assert_eq!(receiver.skipped(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 pub struct UdpReceiver<D, P> {
     socket: D,
     /// One byte longer than the limit: a datagram that fills it is too large.

@@ -134,6 +134,30 @@ fn receiving<'a, R: HeartbeatReceiver + 'a>(receiver: R) -> Receiving<'a, R> {
 /// It is `Unpin`, fused, and yields `WatchEvent<P, E>` with the payload and the error of its
 /// receiver. With its four parameters it can be named: `Watch<'static, memory::Receiver<u64>,
 /// FixedTimeout, Tokio>`.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::StreamExt;
+/// use liveness::detector::FixedTimeout;
+/// use liveness::heartbeat::{Identity, Origin, Watch, WatchEvent, memory, watch};
+/// use liveness::test_util::Sim;
+/// # use liveness::HeartbeatSender;
+///
+/// type Events = Watch<'static, memory::Receiver<u64>, FixedTimeout, Sim>;
+///
+/// # liveness::test_util::simulate(async |sim| {
+/// let (mut sender, receiver) = memory::channel(8);
+/// let events: Events = watch(receiver, FixedTimeout::new(Duration::from_secs(5)), sim);
+/// let mut events = events.origin(Origin::new("worker-2")?);
+/// for name in ["worker-1", "worker-2"] {
+///     let identity = Identity::new(Origin::new(name)?, 1);
+///     sender.send(identity.heartbeat(None, 42)).await?; // both over one transport
+/// }
+/// assert_eq!(events.next().await, Some(WatchEvent::Alive));
+/// let Some(WatchEvent::Beat(beat)) = events.next().await else { panic!("no beat") };
+/// assert_eq!((beat.origin.as_str(), events.ignored()), ("worker-2", 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[must_use = "nothing is watched unless the stream is polled"]
 pub struct Watch<'a, R: HeartbeatReceiver, D: Rule, T: Runtime> {
     /// Until they end.

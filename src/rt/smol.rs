@@ -33,6 +33,23 @@ use super::{Runtime, Timer};
 pub struct Smol;
 
 /// A [`smol::Timer`]; made by [`Smol`].
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::pin::{Pin, pin};
+/// use std::time::Duration;
+/// use liveness::Smol;
+/// use liveness::rt::{Runtime, SmolTimer, Timer};
+///
+/// smol::block_on(async {
+///     let start = Smol.now();
+///     let mut timer: Pin<&mut SmolTimer> = pin!(Smol.timer(start + Duration::from_secs(3600)));
+///     timer.as_mut().reset(start + Duration::from_millis(2)); // sooner
+///     poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+///     assert!(Smol.now() >= start + Duration::from_millis(2));
+///     assert!(Smol.now() < start + Duration::from_secs(3600));
+/// });
+/// ```
 #[pin_project]
 #[derive(Debug)]
 pub struct SmolTimer(#[pin] smol::Timer);

@@ -36,6 +36,23 @@ use super::{Runtime, Timer};
 pub struct Tokio;
 
 /// A [`tokio::time::Sleep`]; made by [`Tokio`].
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::pin::{Pin, pin};
+/// use std::time::Duration;
+/// use liveness::Tokio;
+/// use liveness::rt::{Runtime, Timer, TokioTimer};
+///
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let (start, hour) = (Tokio.now(), Duration::from_secs(3600));
+/// let mut timer: Pin<&mut TokioTimer> = pin!(Tokio.timer(start + hour));
+/// timer.as_mut().reset(start + 2 * hour); // later
+/// poll_fn(|cx| timer.as_mut().poll_expired(cx)).await;
+/// assert!(Tokio.now() >= start + 2 * hour);
+/// # });
+/// ```
 #[pin_project]
 #[derive(Debug)]
 pub struct TokioTimer(#[pin] tokio::time::Sleep);

@@ -23,6 +23,24 @@ struct End<T> {
 
 /// One end of a link of bytes: a socket, for futures-io and, with feature `tokio`, for tokio-io.
 /// Dropping it closes its direction.
+///
+/// ```
+/// use futures::{AsyncReadExt, AsyncWriteExt};
+/// use liveness::test_util::{LinkConfig, bytes, simulate};
+///
+/// simulate(async |sim| {
+///     // Whoever reads frames from it has to put them together.
+///     let (mut near, mut far, _link) = bytes(&sim, LinkConfig::new().chunk(2));
+///     near.write_all(b"hello").await?;
+///     drop(near);
+///     let mut buffer = [0; 16];
+///     assert_eq!(far.read(&mut buffer).await?, 2);
+///     let mut rest = String::new();
+///     far.read_to_string(&mut rest).await?;
+///     assert_eq!(rest, "llo"); // and the end
+/// #   Ok::<(), std::io::Error>(())
+/// }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct ByteEnd(End<u8>);
 
@@ -30,6 +48,23 @@ pub struct ByteEnd(End<u8>);
 /// as a framed socket has. Dropping it closes its direction.
 ///
 /// Strict: `start_send` without `poll_ready` is a panic.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::{SinkExt, StreamExt};
+/// use liveness::test_util::{LinkConfig, messages, simulate};
+///
+/// simulate(async |sim| {
+///     let delay = Duration::from_millis(50);
+///     let (mut near, mut far, _link) = messages(&sim, LinkConfig::new().delay(delay));
+///     near.send("hello").await?;
+///     assert_eq!(far.next().await.transpose()?, Some("hello"));
+///     assert_eq!(sim.elapsed(), delay);
+///     drop(near);
+///     assert!(far.next().await.is_none());
+/// #   Ok::<(), std::io::Error>(())
+/// }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct MessageEnd<M> {
     end: End<M>,

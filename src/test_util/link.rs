@@ -12,6 +12,25 @@ use std::time::{Duration, Instant};
 /// The properties of a link, alike in both directions at first. See [`Link::configure`] for more.
 ///
 /// An item is a byte of [`bytes()`](super::bytes()) and a message of [`messages`](super::messages).
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::{SinkExt, TryStreamExt};
+/// use liveness::test_util::{LinkConfig, messages, simulate};
+///
+/// simulate(async |sim| {
+///     // Ten messages a second, and each third one is lost.
+///     let tenth = Duration::from_millis(100);
+///     let (mut near, far, _link) = messages(&sim, LinkConfig::new().spacing(tenth).lose_every(3));
+///     for n in 1..=4 {
+///         near.send(n).await?;
+///     }
+///     drop(near);
+///     assert_eq!(far.try_collect::<Vec<_>>().await?, [1, 2, 4]);
+///     assert_eq!(sim.elapsed(), 3 * tenth);
+/// #   Ok::<(), std::io::Error>(())
+/// }).unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkConfig {
@@ -94,6 +113,23 @@ impl Default for LinkConfig {
 
 /// One of the two ends of a link, in the order in which [`bytes()`](super::bytes()) and
 /// [`messages`](super::messages) return them.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::{SinkExt, StreamExt};
+/// use liveness::test_util::{LinkConfig, Side, messages, simulate};
+///
+/// simulate(async |sim| {
+///     let (mut near, mut far, link) = messages(&sim, LinkConfig::new());
+///     link.cut_from(Side::Near); // it hears, and is not heard
+///     near.send("ping").await?;
+///     far.send("anybody there?").await?;
+///     assert_eq!(near.next().await.transpose()?, Some("anybody there?"));
+///     assert!(sim.timeout(Duration::from_secs(3600), far.next()).await.is_none());
+///     assert_eq!((link.received(Side::Near), link.received(Side::Far)), (0, 1));
+/// #   Ok::<(), std::io::Error>(())
+/// }).unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a link has two ends")]
 pub enum Side {
@@ -161,6 +197,23 @@ impl<T> Direction<T> {
 pub(super) type Shared<T> = Arc<Mutex<Direction<T>>>;
 
 /// The network between two ends. Clones act on the same link; dropping it changes nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::{SinkExt, StreamExt};
+/// use liveness::test_util::{LinkConfig, Side, messages, simulate};
+///
+/// simulate(async |sim| {
+///     let (mut near, mut far, link) = messages(&sim, LinkConfig::new());
+///     link.cut();
+///     near.send("hello").await?; // the sender sees nothing of it
+///     assert!(sim.timeout(Duration::from_secs(60), far.next()).await.is_none());
+///     assert_eq!(link.under_way(Side::Near), 1);
+///     link.heal();
+///     assert_eq!(far.next().await.transpose()?, Some("hello"));
+/// #   Ok::<(), std::io::Error>(())
+/// }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Link<T> {
     pub(super) near: Shared<T>,

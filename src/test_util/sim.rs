@@ -13,6 +13,21 @@ use crate::rt::{Runtime, Timer};
 ///
 /// It stands still until [`World`](super::World) or [`advance`](Self::advance) moves it. Strict
 /// where a real runtime is lenient: a poll of a timer after it has fired is a panic.
+///
+/// ```
+/// use std::time::Duration;
+/// use liveness::Runtime;
+/// use liveness::detector::{FixedTimeout, Peer, Status};
+/// use liveness::test_util::Sim;
+///
+/// let (sim, hour) = (Sim::new(), Duration::from_secs(3600));
+/// let clock = sim.clone(); // for the code under test
+/// let mut peer = Peer::new(FixedTimeout::new(hour), clock.now());
+/// sim.advance(hour - Duration::from_nanos(1));
+/// assert_eq!(peer.handle_timeout(clock.now()), None);
+/// sim.advance(Duration::from_nanos(1));
+/// assert_eq!(peer.handle_timeout(clock.now()), Some(Status::Dead));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Sim(Arc<Mutex<State>>);
 
@@ -31,6 +46,29 @@ struct State {
 }
 
 /// Calls of a [`Sim`] through the traits of this crate: the cost of the code under test.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::{AsyncWriteExt, StreamExt};
+/// use liveness::IdleConfig;
+/// use liveness::io::track;
+/// use liveness::test_util::{LinkConfig, bytes, simulate};
+///
+/// simulate(async |sim| {
+///     let (socket, _peer, _link) = bytes(&sim, LinkConfig::new());
+///     let config = IdleConfig::new().writer(Duration::from_secs(10));
+///     let (mut socket, mut idle) = track(socket, config, sim.clone());
+///     assert!(sim.timeout(Duration::from_secs(1), idle.next()).await.is_none());
+///     assert_eq!(sim.counts().timers_created, 1);
+///
+///     let before = sim.counts();
+///     for _ in 0..1000 {
+///         socket.write_all(b"x").await?;
+///     }
+///     assert_eq!(sim.counts().since(before).timer_operations(), 0); // writing is cheap
+/// #   Ok::<(), std::io::Error>(())
+/// }).unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
@@ -271,6 +309,21 @@ where
 }
 
 /// A timer of a [`Sim`].
+///
+/// ```
+/// use std::task::{Context, Waker};
+/// use std::time::Duration;
+/// use liveness::rt::{Runtime, Timer};
+/// use liveness::test_util::Sim;
+///
+/// let sim = Sim::new();
+/// let at = sim.start() + Duration::from_secs(1);
+/// let mut timer = Box::pin(sim.timer(at));
+/// assert!(timer.as_mut().poll_expired(&mut Context::from_waker(Waker::noop())).is_pending());
+/// assert_eq!((sim.next_wake(), sim.timers_alive()), (Some(at), 1));
+/// drop(timer); // wakes nobody any more
+/// assert_eq!((sim.next_wake(), sim.timers_alive()), (None, 0));
+/// ```
 #[derive(Debug)]
 pub struct SimTimer {
     sim: Sim,

@@ -25,6 +25,23 @@ use super::sim::Sim;
 ///
 /// # Panics
 /// When a task panics, and when tasks wake each other for ever while no time passes.
+///
+/// ```
+/// use std::time::Duration;
+/// use liveness::test_util::World;
+///
+/// let hour = Duration::from_secs(3600);
+/// let mut world = World::new();
+/// let sim = world.sim.clone();
+/// let job = world.task(async move {
+///     sim.sleep(3 * hour).await;
+///     "done"
+/// });
+/// world.run_for(hour);
+/// assert_eq!(world.sim.elapsed(), hour); // the job sleeps on
+/// assert_eq!(world.run(job), "done");
+/// assert_eq!(world.sim.elapsed(), 3 * hour);
+/// ```
 #[derive(Debug)]
 pub struct World {
     /// The clock of this world. Clone it into whatever takes a runtime.
@@ -89,6 +106,22 @@ impl<F: Future> Future for Counted<F> {
 }
 
 /// A task of a [`World`], as a future of its result. Dropping it cancels the task.
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use liveness::test_util::World;
+///
+/// let mut world = World::new();
+/// let worked = Rc::new(Cell::new(0));
+/// let work = |n| {
+///     let worked = Rc::clone(&worked);
+///     world.task(async move { worked.set(worked.get() + n); n })
+/// };
+/// let (kept, dropped) = (work(1), work(10));
+/// drop(dropped);
+/// assert_eq!((world.run(kept), worked.get()), (1, 1));
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping a Task cancels it; use spawn for a task without a result"]
 pub struct Task<T> {
@@ -112,6 +145,25 @@ impl<T> Drop for Task<T> {
 }
 
 /// Adds tasks to a [`World`]. Clones add to the same one.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::future::join_all;
+/// use liveness::test_util::World;
+///
+/// let mut world = World::new();
+/// let (sim, spawner) = (world.sim.clone(), world.spawner());
+/// let ended = world.run(async move {
+///     // As a server does for each connection.
+///     let tasks = (1..=3).map(|n| {
+///         let sim = sim.clone();
+///         spawner.task(async move { sim.sleep(n * Duration::from_secs(1)).await; n })
+///     });
+///     join_all(tasks).await
+/// });
+/// assert_eq!(ended, [1, 2, 3]);
+/// assert_eq!(world.sim.elapsed(), Duration::from_secs(3)); // side by side
+/// ```
 #[derive(Debug, Clone)]
 pub struct Spawner {
     pool: LocalSpawner,

@@ -22,6 +22,26 @@ use crate::tcp::Frame;
 ///
 /// `recv` is cancel safe: no beat and no answer is lost.
 /// The page of [`FramedSender`](super::FramedSender) shows the two together.
+///
+/// ```
+/// use futures::{SinkExt, StreamExt};
+/// use liveness::heartbeat::framed::FramedReceiver;
+/// use liveness::heartbeat::{Identity, Origin};
+/// use liveness::tcp::Frame;
+/// use liveness::test_util::{LinkConfig, messages};
+/// use liveness::{HeartbeatReceiver, Seq};
+///
+/// # liveness::test_util::simulate(async |sim| {
+/// let (mut client, server, _link) = messages(&sim, LinkConfig::new());
+/// let beat = Identity::new(Origin::new("worker-1")?, 1).heartbeat(None, 42_u64);
+/// let seq = Seq::new(7); // the connection's own number
+/// client.send(Frame::Ping { seq, payload: beat.clone() }).await?;
+///
+/// let mut receiver = FramedReceiver::new(server);
+/// assert_eq!(receiver.recv().await?, beat);
+/// assert_eq!(client.next().await.transpose()?, Some(Frame::Pong { seq, payload: beat }));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 pub struct FramedReceiver<C: HeartbeatFrames> {
     connection: C,
     answering: Answering<C::Payload>,

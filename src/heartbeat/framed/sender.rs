@@ -77,6 +77,26 @@ pub struct FramedSender<C, R> {
 }
 
 /// What [`FramedSender`] gives back for a beat: the answer, and how long it took.
+///
+/// ```
+/// use std::time::Duration;
+/// use futures::future::join;
+/// use liveness::heartbeat::framed::{FramedReceiver, FramedSender};
+/// use liveness::heartbeat::{Identity, Origin};
+/// use liveness::test_util::{LinkConfig, messages};
+/// use liveness::{HeartbeatReceiver, HeartbeatSender};
+///
+/// # liveness::test_util::simulate(async |sim| {
+/// let delay = Duration::from_millis(20);
+/// let (near, far, _link) = messages(&sim, LinkConfig::new().delay(delay));
+/// let (mut sender, mut receiver) = (FramedSender::new(near, sim), FramedReceiver::new(far));
+/// let beat = Identity::new(Origin::new("worker-1")?, 1).heartbeat(None, 42_u64);
+///
+/// let (ack, _) = join(sender.send(beat.clone()), receiver.recv()).await;
+/// let ack = ack?;
+/// assert_eq!((ack.rtt, ack.answer), (2 * delay, beat));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ack<P> {
