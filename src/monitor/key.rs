@@ -67,7 +67,7 @@ impl fmt::Display for PeerKey {
     }
 }
 
-/// The peer of this key was removed, or the key is of another monitor.
+/// The peer of this key was removed. A key of another monitor may name one of this monitor's own peers.
 ///
 /// ```
 /// # use std::time::{Duration, Instant};
