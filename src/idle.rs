@@ -91,7 +91,19 @@ impl IdleConfig {
 /// Which direction has been silent.
 ///
 /// ```
-/// # use liveness::IdleKind;
+/// # use std::time::{Duration, Instant};
+/// use liveness::{IdleConfig, IdleDetector, IdleKind};
+///
+/// let (start, minute) = (Instant::now(), Duration::from_secs(60));
+/// let config = IdleConfig::new().reader(minute).writer(minute).all(minute);
+/// let mut detector = IdleDetector::new(config, start);
+/// detector.on_write(start + minute / 2);
+///
+/// let mut silent = |now| detector.handle_timeout(now).map(|event| event.kind);
+/// assert_eq!(silent(start + minute), Some(IdleKind::Reader));
+/// assert_eq!(silent(start + minute), None);
+/// assert_eq!(silent(start + minute * 3 / 2), Some(IdleKind::Writer));
+/// assert_eq!(silent(start + minute * 3 / 2), Some(IdleKind::All));
 /// assert_eq!(IdleKind::All.to_string(), "all idle");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -79,6 +79,41 @@ pub struct Handle {
 }
 
 /// The connection is gone, so nothing changes any more.
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// # use liveness::test_util::{LinkConfig, World, messages};
+/// # use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+/// use liveness::Gone;
+///
+/// # struct Numbers;
+/// # impl Protocol for Numbers {
+/// #     type Message = u32;
+/// #     fn ping(&mut self, _: Seq) -> u32 { 0 }
+/// #     fn classify(&mut self, number: u32) -> Inbound<u32> {
+/// #         match number {
+/// #             0 => Inbound::Ping { reply: Some(1) },
+/// #             1 => Inbound::Pong(Answers::Oldest),
+/// #             data => Inbound::Data(data),
+/// #         }
+/// #     }
+/// # }
+/// # let mut world = World::new();
+/// # let (near, _peer, _link) = messages(&world.sim, LinkConfig::new());
+/// # let mut stream = PingPong::new(near, Numbers, KeepaliveConfig::new(), world.sim.clone())?;
+/// let mut handle = stream.handle();
+/// let watcher = world.task(async move {
+///     while handle.changed().await.is_ok() {}
+///     (handle.changed().await, handle.dead())
+/// });
+/// world.settle();
+/// drop(stream);
+///
+/// // The watcher's loop ends, and there was no verdict.
+/// assert_eq!(world.run(watcher), (Err(Gone), None));
+/// # }
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is gone")]
 #[allow(clippy::exhaustive_structs, reason = "a unit value to compare with")]

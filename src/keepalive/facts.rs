@@ -8,6 +8,26 @@ use crate::grace::Window;
 use crate::time::{Nanos, Newest};
 
 /// What can fall due. [`Keepalive::next_due`](super::Keepalive::next_due) tells which comes first.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// use liveness::keepalive::Deadline;
+/// use liveness::{Keepalive, KeepaliveConfig, KeepaliveEvent};
+///
+/// let start = Instant::now();
+/// let at = |seconds| start + Duration::from_secs(seconds);
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
+/// assert_eq!(keepalive.next_due(), Some((Deadline::Ping, at(20))));
+///
+/// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(at(20)) else { panic!() };
+/// keepalive.on_ping_sent(seq, at(20));
+/// assert_eq!(keepalive.next_due(), Some((Deadline::Reply, at(30))));
+///
+/// // The socket is full: the ping may stand behind what it holds, so the answer is not due.
+/// keepalive.on_write_blocked(at(21));
+/// assert_eq!(keepalive.next_due(), Some((Deadline::WriteStall, at(51))));
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Deadline {

@@ -28,6 +28,26 @@ use limits::Limits;
 use pings::{Found, Pings};
 
 /// One thing to do.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// use liveness::{Cause, Keepalive, KeepaliveConfig, KeepaliveEvent};
+///
+/// let start = Instant::now();
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
+/// let (dead, at) = loop {
+///     let now = keepalive.poll_timeout().unwrap(); // wait until then
+///     match keepalive.handle_timeout(now) {
+///         Some(KeepaliveEvent::Ping(seq)) => keepalive.on_ping_sent(seq, now), // no answer comes
+///         Some(KeepaliveEvent::Look) => keepalive.on_drained(now),
+///         Some(KeepaliveEvent::Dead(dead)) => break (dead, now),
+///         None => {}
+///     }
+/// };
+/// assert_eq!((dead.cause, dead.unanswered), (Cause::NoReply, 2));
+/// assert_eq!(at, start + Duration::from_secs(20 + 2 * 10));
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
@@ -45,6 +65,24 @@ pub enum KeepaliveEvent {
 }
 
 /// What a pong turned out to answer.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use liveness::keepalive::Pong;
+/// use liveness::{Answers, Keepalive, KeepaliveConfig, KeepaliveEvent, Seq};
+///
+/// let (start, second) = (Instant::now(), Duration::from_secs(1));
+/// let mut keepalive = Keepalive::new(KeepaliveConfig::new(), 0, start)?;
+/// let asked = start + 20 * second;
+/// let Some(KeepaliveEvent::Ping(seq)) = keepalive.handle_timeout(asked) else { panic!() };
+/// keepalive.on_ping_sent(seq, asked);
+///
+/// let mut pong = |seq| keepalive.on_pong(Answers::Ping(seq), asked + second);
+/// assert_eq!(pong(Seq::new(99)), Pong::Unsolicited);
+/// assert_eq!(pong(seq), Pong::Matched { rtt: second });
+/// assert_eq!(pong(seq), Pong::Stale); // the same once more
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,

@@ -16,6 +16,40 @@ use crate::rt::{BUDGET, Runtime};
 
 /// The sending end of a [driven](PingPong::drive) stream. Clones send into the same stream; when
 /// the last one is dropped, the stream is closed after what was sent.
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// # use futures::StreamExt;
+/// # use liveness::test_util::{LinkConfig, World, messages};
+/// # use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+/// # struct Numbers;
+/// # impl Protocol for Numbers {
+/// #     type Message = u32;
+/// #     fn ping(&mut self, _: Seq) -> u32 { 0 }
+/// #     fn classify(&mut self, number: u32) -> Inbound<u32> {
+/// #         match number {
+/// #             0 => Inbound::Ping { reply: Some(1) },
+/// #             1 => Inbound::Pong(Answers::Oldest),
+/// #             data => Inbound::Data(data),
+/// #         }
+/// #     }
+/// # }
+/// # let mut world = World::new();
+/// # let (near, peer, _link) = messages(&world.sim, LinkConfig::new());
+/// # let stream = PingPong::new(near, Numbers, KeepaliveConfig::new(), world.sim.clone())?;
+/// let (sender, _receiver, driving) = stream.drive(16);
+/// world.spawn(driving);
+/// let clone = sender.clone();
+/// world.run(async {
+///     sender.send(42).await.unwrap();
+///     clone.send(43).await.unwrap();
+///     drop((sender, clone)); // the last ones, so the stream is closed
+///     let received: Vec<u32> = peer.map(Result::unwrap).collect().await;
+///     assert_eq!(received, [42, 43]);
+/// });
+/// # }
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 pub struct Sender<M> {
     queue: mpsc::Sender<M>,
     handle: Handle,
@@ -23,11 +57,82 @@ pub struct Sender<M> {
 
 /// The receiving end of a [driven](PingPong::drive) stream: a `Stream` of what the driven one
 /// yields.
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// # use futures::{SinkExt, StreamExt};
+/// # use liveness::test_util::{LinkConfig, World, messages};
+/// # use liveness::{Answers, Cause, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+/// use liveness::Error;
+///
+/// # struct Numbers;
+/// # impl Protocol for Numbers {
+/// #     type Message = u32;
+/// #     fn ping(&mut self, _: Seq) -> u32 { 0 }
+/// #     fn classify(&mut self, number: u32) -> Inbound<u32> {
+/// #         match number {
+/// #             0 => Inbound::Ping { reply: Some(1) },
+/// #             1 => Inbound::Pong(Answers::Oldest),
+/// #             data => Inbound::Data(data),
+/// #         }
+/// #     }
+/// # }
+/// # let mut world = World::new();
+/// # let (near, mut peer, _link) = messages(&world.sim, LinkConfig::new());
+/// # let stream = PingPong::new(near, Numbers, KeepaliveConfig::new(), world.sim.clone())?;
+/// let (_sender, mut receiver, driving) = stream.drive(16);
+/// world.spawn(driving);
+/// world.run(async {
+///     peer.send(42).await.unwrap();
+///     assert_eq!(receiver.next().await.unwrap().unwrap(), 42);
+///
+///     // The peer falls silent: the verdict comes once, and then the end.
+///     let error = receiver.next().await.unwrap().unwrap_err();
+///     assert!(matches!(error, Error::Dead(dead) if dead.cause == Cause::NoReply));
+///     assert!(receiver.next().await.is_none());
+/// });
+/// # }
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 pub struct Receiver<M, E> {
     queue: mpsc::Receiver<Result<M, Error<E>>>,
 }
 
 /// A message that a driven stream does not take any more.
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// # use futures::StreamExt;
+/// # use liveness::test_util::{LinkConfig, World, messages};
+/// # use liveness::{Answers, Cause, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+/// use liveness::drive::SendError;
+///
+/// # struct Numbers;
+/// # impl Protocol for Numbers {
+/// #     type Message = u32;
+/// #     fn ping(&mut self, _: Seq) -> u32 { 0 }
+/// #     fn classify(&mut self, number: u32) -> Inbound<u32> {
+/// #         match number {
+/// #             0 => Inbound::Ping { reply: Some(1) },
+/// #             1 => Inbound::Pong(Answers::Oldest),
+/// #             data => Inbound::Data(data),
+/// #         }
+/// #     }
+/// # }
+/// # let mut world = World::new();
+/// # let (near, _peer, _link) = messages(&world.sim, LinkConfig::new());
+/// # let stream = PingPong::new(near, Numbers, KeepaliveConfig::new(), world.sim.clone())?;
+/// let (sender, mut receiver, driving) = stream.drive(16);
+/// world.spawn(driving);
+/// world.run(async {
+///     // The peer says nothing, until the verdict has ended the stream.
+///     while receiver.next().await.is_some() {}
+///     let error = sender.send(42).await.unwrap_err();
+///     assert!(matches!(error, SendError::Dead(dead) if dead.cause == Cause::NoReply));
+/// });
+/// # }
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -40,6 +145,38 @@ pub enum SendError {
 }
 
 /// What drives a stream; from [`PingPong::drive`]. Poll it, in a task or a `select!`.
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// # use futures::StreamExt;
+/// # use liveness::test_util::{LinkConfig, World, messages};
+/// # use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+/// # struct Numbers;
+/// # impl Protocol for Numbers {
+/// #     type Message = u32;
+/// #     fn ping(&mut self, _: Seq) -> u32 { 0 }
+/// #     fn classify(&mut self, number: u32) -> Inbound<u32> {
+/// #         match number {
+/// #             0 => Inbound::Ping { reply: Some(1) },
+/// #             1 => Inbound::Pong(Answers::Oldest),
+/// #             data => Inbound::Data(data),
+/// #         }
+/// #     }
+/// # }
+/// # let mut world = World::new();
+/// # let (near, peer, _link) = messages(&world.sim, LinkConfig::new());
+/// # let stream = PingPong::new(near, Numbers, KeepaliveConfig::new(), world.sim.clone())?;
+/// let (sender, receiver, driving) = stream.drive(16);
+/// world.run(async {
+///     sender.send(42).await.unwrap(); // queued: nobody drives the stream yet
+///     drop((sender, receiver));
+///     driving.await; // sends what was queued, and is ready when both ends are gone
+///     let received: Vec<u32> = peer.map(Result::unwrap).collect().await;
+///     assert_eq!(received, [42]);
+/// });
+/// # }
+/// # Ok::<(), liveness::ConfigError>(())
+/// ```
 #[pin_project]
 #[must_use = "nothing is sent, received or judged unless this is polled"]
 pub struct Drive<T, P: Protocol, R: Runtime, E> {

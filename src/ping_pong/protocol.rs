@@ -59,9 +59,35 @@ pub trait Protocol {
 /// What a message that came in is, by its [`Protocol`].
 ///
 /// ```
-/// # use liveness::Inbound;
-/// let ping = Inbound::Ping { reply: Some("pong") };
-/// assert_ne!(ping, Inbound::Data("ping"));
+/// # #[cfg(feature = "test-util")] {
+/// # use futures::{SinkExt, StreamExt};
+/// # use liveness::test_util::{LinkConfig, World, messages};
+/// # use liveness::{Answers, Inbound, KeepaliveConfig, PingPong, Protocol, Seq};
+/// # struct Numbers;
+/// # impl Protocol for Numbers {
+/// #     type Message = u32;
+/// #     fn ping(&mut self, _: Seq) -> u32 { 0 }
+/// fn classify(&mut self, number: u32) -> Inbound<u32> {
+///     match number {
+///         0 => Inbound::Ping { reply: Some(1) },
+///         1 => Inbound::Pong(Answers::Oldest),
+///         data => Inbound::Data(data),
+///     }
+/// }
+/// # }
+/// # let mut world = World::new();
+/// # let (near, mut peer, _link) = messages(&world.sim, LinkConfig::new());
+/// # let mut stream = PingPong::new(near, Numbers, KeepaliveConfig::new(), world.sim.clone())?;
+/// # world.run(async {
+///
+/// for number in [0, 1, 42] {
+///     peer.send(number).await.unwrap();
+/// }
+/// assert_eq!(stream.next().await.unwrap().unwrap(), 42); // the user sees data only
+/// assert_eq!(peer.next().await.unwrap().unwrap(), 1); // and the ping was answered
+/// # });
+/// # }
+/// # Ok::<(), liveness::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(

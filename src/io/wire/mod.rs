@@ -158,9 +158,39 @@ pub trait Wire: Clone {
 /// Lengths of zero or above the number of bytes count as all of them.
 ///
 /// ```
-/// # use liveness::{Answers, Seq, io::Incoming};
-/// let pong = Incoming::Pong { len: 2, answers: Answers::Ping(Seq::new(7)) };
-/// assert_ne!(pong, Incoming::Pass(2));
+/// # #[cfg(feature = "tokio")] {
+/// # use bytes::{BufMut, BytesMut};
+/// # use liveness::io::{Incoming, KeepaliveStream, Wire};
+/// # use liveness::{Answers, KeepaliveConfig, Seq, Tokio};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # #[derive(Clone)]
+/// # struct Marks;
+/// # impl Wire for Marks {
+/// #     fn outgoing(&mut self, bytes: &[u8]) -> usize { bytes.len() }
+/// #     fn may_ping(&self) -> bool { true }
+/// #     fn ping(&mut self, _: Seq, buf: &mut BytesMut) { buf.put_u8(b'?') }
+/// #     fn answer(&mut self, buf: &mut BytesMut) { buf.put_u8(b'!') }
+/// fn incoming(&mut self, bytes: &[u8]) -> Incoming {
+///     match bytes[0] {
+///         b'?' => Incoming::Ping { len: 1 },
+///         b'!' => Incoming::Pong { len: 1, answers: Answers::Oldest },
+///         _ => Incoming::Pass(1),
+///     }
+/// }
+/// # }
+/// # let mut rt = tokio::runtime::Builder::new_current_thread();
+/// # rt.enable_time().start_paused(true).build()?.block_on(async {
+/// # let (socket, mut peer) = tokio::io::duplex(64);
+/// # let mut stream = KeepaliveStream::new(socket, Marks, KeepaliveConfig::new(), Tokio)?;
+/// # let mut read = [0; 2];
+///
+/// peer.write_all(b"h?!i").await?;
+/// stream.read_exact(&mut read).await?;
+/// assert_eq!(&read, b"hi"); // the user sees no heartbeat
+/// assert_eq!(peer.read_u8().await?, b'!'); // and the ping was answered
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
