@@ -67,7 +67,8 @@ impl fmt::Display for PeerKey {
     }
 }
 
-/// The peer of this key was removed. A key of another monitor may name one of this monitor's own peers.
+/// The peer of this key was removed. A key of another monitor is not always found out: it may name
+/// one of this monitor's own peers.
 ///
 /// ```
 /// # use std::time::{Duration, Instant};
