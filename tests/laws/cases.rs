@@ -397,7 +397,7 @@ mod stalls {
     }
 
     #[test]
-    fn without_mercy_it_is_dead() {
+    fn without_grace_it_is_dead() {
         let mut keepalive = keepalive(plain().forgive_stall(false));
         ping(&mut keepalive, at(10));
         assert_eq!(dead(&mut keepalive, at(3_600)).cause, Cause::NoReply);
@@ -647,6 +647,16 @@ mod changes {
         late.set_config(KeepaliveConfig::off().silence(29 * SECOND), at(1_080))
             .unwrap();
         assert_eq!(dead(&mut late, at(1_080)).cause, Cause::Silent);
+    }
+
+    #[test]
+    fn a_shorter_stall_starts_a_clean_window() {
+        let mut keepalive = keepalive(KeepaliveConfig::off().write_stall(60 * SECOND));
+        keepalive.on_write_blocked(at(0));
+        let short = KeepaliveConfig::off().write_stall(5 * SECOND);
+        keepalive.set_config(short, at(10)).unwrap();
+        assert_eq!(keepalive.poll_timeout(), Some(at(15)));
+        assert_eq!(dead(&mut keepalive, at(15)).cause, Cause::WriteStalled);
     }
 }
 
