@@ -253,3 +253,45 @@ fn limits_of_zero_and_of_ages_are_never() {
     let dead = std::iter::from_fn(|| monitor.handle_timeout(start + SECOND)).count();
     assert!(dead <= 1);
 }
+
+/// The gap before a beat that comes after a stop of our own is no sample: a rule that learns gaps
+/// would otherwise learn how long we were away.
+#[test]
+fn our_own_stop_is_no_sample_of_the_peer() {
+    /// Dead after twice the longest gap so far, which begins at a second.
+    #[derive(Clone, Copy)]
+    struct LongestGap;
+    impl LongestGap {
+        fn limit((last, gap): &(Nanos, Duration)) -> Nanos {
+            last.after(Nanos::of(2 * *gap))
+        }
+    }
+    impl Rule for LongestGap {
+        type State = (Nanos, Duration);
+        fn meet(&self, now: Nanos) -> (Self::State, Nanos) {
+            let state = (now, SECOND);
+            (state, Self::limit(&state))
+        }
+        fn on_heartbeat(&self, state: &mut Self::State, _: Sample, now: Nanos) -> Nanos {
+            *state = (now, state.1.max(now.span_since(state.0).duration()));
+            Self::limit(state)
+        }
+        fn dead_at(&self, _: &Self::State, suspect_at: Nanos) -> Nanos {
+            suspect_at
+        }
+        fn forgive(&self, state: &mut Self::State, now: Nanos) -> Nanos {
+            state.0 = now;
+            Self::limit(state)
+        }
+    }
+    for (forgive, limit) in [(true, 2 * SECOND), (false, 120 * SECOND)] {
+        let start = origin();
+        let mut monitor = Monitor::new(LongestGap, start).forgive_stall(forgive);
+        let key = monitor.insert((), start);
+        let back = start + 60 * SECOND;
+        let was = monitor.on_heartbeat(key, Sample::new(), back);
+        assert_eq!(was, Ok(Status::Alive));
+        assert_eq!(monitor.handle_timeout(back), None);
+        assert_eq!(monitor.poll_timeout(), Some(back + limit), "{forgive}");
+    }
+}
